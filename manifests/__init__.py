@@ -1,0 +1,1 @@
+"""The contract between the rooms of SKEP: schemas, recipes, the stage protocol."""

@@ -1,0 +1,257 @@
+"""A recipe: everything that decides what a dataset contains, checked before anything runs."""
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from manifests.errors import UserError
+
+Style = Literal["cartoon", "oil", "ink", "charcoal", "stick", "kids"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Degrees = Annotated[float, Field(ge=0, le=180)]
+Count = Annotated[int, Field(ge=1)]
+
+# A field that plans how much is made; it changes no sample, so no fingerprint of a partition covers it.
+PLAN_ONLY: dict[str, Any] = {"plan_only": True}
+
+
+class Section(BaseModel):
+    """Base of every part of a recipe: unknown keys are errors, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Body(Section):
+    """The body model. `path`: an SMPL-format .npz; null is the bundled CC0 body."""
+
+    path: Path | None = Field(None, json_schema_extra={"content": True})
+
+
+class Split(Section):
+    """How many sources are held out; decided by a hash of the source id before anything is sampled."""
+
+    val: Share = 0.1
+
+
+class Poses(Section):
+    """How many samples the dataset shall hold and where poses come from."""
+
+    count: Count = Field(json_schema_extra=PLAN_ONLY)
+    oversample: Annotated[float, Field(ge=1)] = Field(1.1, json_schema_extra=PLAN_ONLY)
+    source: Literal["limits"] = "limits"
+    facing_deg: Degrees = Field(35, description="standard deviation of the turn away from the viewer")
+    back_share: Share = Field(0.08, description="share of figures seen from any side, back included")
+    elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
+    lean_deg: Annotated[float, Field(ge=0, le=60)] = Field(6, description="standard deviation of the lean of the whole body")
+
+
+class Projections(Section):
+    """Proportions, camera and picture size."""
+
+    size: Literal[128, 256, 512] = 256
+    bone_spread: Annotated[float, Field(ge=0, le=0.6)] = Field(0.1, description="sd of the log of each bone's factor")
+    proportions: dict[Literal["realistic", "heroic", "chibi", "child", "long"], Weight] = {
+        "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 1,
+    }  # fmt: skip
+    fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = (12, 45)
+    fill: tuple[Share, Share] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")
+
+
+class Sketches(Section):
+    """What draws the pictures."""
+
+    source: Literal["renderer"] = "renderer"
+    image_format: Literal["png", "jpg"] = "png"
+
+
+class Ink(Section):
+    """Bounds of the share of pixels that differ from the paper."""
+
+    least: Share = 0.004
+    most: Share = 0.98
+    border: Share = Field(0.6, description="most of the picture's rim that ink may cover on plain paper")
+
+
+class Filter(Section):
+    """Which sketches are thrown away."""
+
+    ink: Ink = Ink()
+
+
+class Select(Section):
+    """Counts and rounds. A style that is short gets further partitions, `rounds` times at most."""
+
+    rounds: Annotated[int, Field(ge=0, le=20)] = 3
+
+
+class Shards(Section):
+    """How kept samples are packed."""
+
+    samples: Count = 1000
+
+
+class Estimator(Section):
+    """A small Pose2Pose, trained on the shards."""
+
+    size: Literal[64, 96, 128, 192, 256] = 128
+    width: Annotated[int, Field(ge=8, le=256)] = 32
+    steps: Count = 600
+    batch: Count = 16
+    lr: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    checkpoint_every: Count = 100
+
+
+class Run(Section):
+    """How the run is carried out. Nothing here reaches the data or a fingerprint."""
+
+    workers: Annotated[int, Field(ge=0)] = Field(2, description="processes; 0 runs in the launcher itself")
+    timeout_s: Annotated[float, Field(gt=0)] = Field(300, description="longest time one call of a stage may take")
+    failed_ceiling: Share = Field(0.01, description="share of samples that may fail before the run stops")
+    log_level: Literal["debug", "info", "warning"] = "info"
+
+
+class Plan(Section):
+    """Rates that `skep plan` reckons with until a run has measured its own."""
+
+    seconds_per_sample: dict[str, Weight] = {
+        "poses": 0.002, "projections": 0.03, "sketches": 0.15, "filter": 0.01, "select": 0.0001, "shards": 0.002, "index": 0.0001,
+    }  # fmt: skip
+    bytes_per_sample: Count = 60_000
+
+
+class Recipe(Section):
+    """A whole recipe. Source: manifests/recipes/*.yaml."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    styles: tuple[Style, ...] = get_args(Style)
+    partition_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    body: Body = Body()
+    split: Split = Split()
+    poses: Poses
+    projections: Projections = Projections()
+    sketches: Sketches = Sketches()
+    filter: Filter = Filter()
+    select: Select = Select()
+    shards: Shards = Shards()
+    estimator: Estimator = Estimator()
+    run: Run = Run()
+    plan: Plan = Plan()
+
+    @model_validator(mode="after")
+    def _sensible(self):
+        if len(set(self.styles)) != len(self.styles) or not self.styles:
+            raise ValueError("styles: expected at least one style, each once")
+        if self.poses.count < len(self.styles):
+            raise ValueError(f"poses.count: expected at least one sample a style, {len(self.styles)}")
+        for name, (low, high) in (("projections.fov_deg", self.projections.fov_deg), ("projections.fill", self.projections.fill)):
+            if low > high:
+                raise ValueError(f"{name}: expected [low, high]")
+        if not any(self.projections.proportions.values()):
+            raise ValueError("projections.proportions: expected a weight above zero")
+        if self.filter.ink.least >= self.filter.ink.most:
+            raise ValueError("filter.ink: expected least < most")
+        return self
+
+
+def share_out(count: int, styles: tuple[str, ...]) -> dict[str, int]:
+    """How many of `count` samples each style gets; the first styles take the remainder."""
+    each, over = divmod(count, len(styles))
+    return {style: each + (i < over) for i, style in enumerate(styles)}
+
+
+def bundled_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("manifests") / "recipes"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_recipe(source: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe by path or bundled name, apply `key=value` overrides, check it. Raises UserError with one sentence."""
+    where, text = _read(source)
+    data = _parse(where, text)
+    for item in overrides or []:
+        _override(data, item)
+    return check_recipe(data, where)
+
+
+def check_recipe(data: dict, where: str) -> Recipe:
+    """Validate a recipe; the sentence names the file, the key and what was expected."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as e:
+        raise UserError(f"{where}: {_sentence(e, data)}") from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The resolved recipe as YAML; reading it back gives the same recipe."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _read(source: str) -> tuple[str, str]:
+    if source in bundled_recipes():
+        return f"recipe {source}", (resources.files("manifests") / "recipes" / f"{source}.yaml").read_text("utf-8")
+    try:
+        return source, Path(source).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        names = ", ".join(bundled_recipes())
+        raise UserError(
+            f"{source}: cannot read this recipe ({getattr(e, 'strerror', None) or 'not text'}); bundled ones are {names}"
+        ) from None
+
+
+def _parse(where: str, text: str) -> dict:
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        raise UserError(f"{where}: not YAML{f', line {mark.line + 1}' if mark else ''}: {getattr(e, 'problem', e)}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{where}: expected a mapping of keys to values at the top")
+    return data
+
+
+def _override(data: dict, item: str) -> None:
+    key, eq, value = item.partition("=")
+    if not eq:
+        raise UserError(f"--set {item}: expected key=value, as in poses.count=300")
+    *parents, leaf = key.strip().split(".")
+    for name in parents:
+        data = data.setdefault(name, {})
+        if not isinstance(data, dict):
+            raise UserError(f"--set {item}: {name} is not a section")
+    data[leaf] = _parse_value(item, value)
+
+
+def _parse_value(item: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {item}: the value is not YAML") from None
+
+
+def _sentence(error: ValidationError, data: dict) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key}{_did_you_mean(first['loc'])}"
+    if first["type"] == "missing":
+        return f"{key} is missing"
+    return f"{key}: {message}, got {first['input']!r}" if key else message
+
+
+def _did_you_mean(loc: tuple) -> str:
+    model: Any = Recipe
+    for part in loc[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field else None
+    known = list(getattr(model, "model_fields", {}))
+    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    return f"; did you mean {close[0]}?" if close else (f"; expected one of {', '.join(known)}" if known else "")

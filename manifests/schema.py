@@ -1,0 +1,132 @@
+"""One pyarrow schema per table. Every field says its shape, unit and frame in its metadata.
+
+Camera frame: x right, y down, z away from the viewer, metres. World frame: SMPL's, y up, facing +z, metres.
+Pixels count from the top-left corner; the centre of the first pixel is (0.5, 0.5).
+A row whose `reason` is not empty was rejected by that stage: later stages never see it, the table keeps it.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from manifests.skeleton import BODY_PARTS, EDGES, LIMB_PAIRS
+
+SCHEMA_VERSION = 1
+
+
+def _field(name: str, kind: pa.DataType, doc: str, **meta: str) -> pa.Field:
+    return pa.field(name, kind, nullable=False, metadata={"doc": doc, **meta})
+
+
+def _text(name: str, doc: str) -> pa.Field:
+    return _field(name, pa.string(), doc)
+
+
+def _tensor(name: str, shape: tuple[int, ...], doc: str, unit: str, frame: str = "", kind: pa.DataType | None = None) -> pa.Field:
+    size = int(np.prod(shape))
+    item = pa.field("item", kind or pa.float32(), nullable=False)
+    return _field(name, pa.list_(item, size), doc, shape="x".join(map(str, shape)), unit=unit, frame=frame)
+
+
+SAMPLE_ID = _text("sample_id", "<style>-<6 digits>, unique, no dots")
+STYLE = _text("style", "one of skeleton.STYLES")
+REASON = _text("reason", "why the stage rejected the row; empty where it passed")
+SPLIT = _text("split", "train or val, a hash of source_id")
+
+PLANNED = pa.schema([SAMPLE_ID, STYLE])
+
+POSES = pa.schema([
+    SAMPLE_ID,
+    _text("source_id", "the clip or prior draw that the pose came from; the split is a hash of it"),
+    SPLIT,
+    _text("motion", "what the figure does, in words"),
+    _tensor("pose_world", (24, 3), "axis-angle rotation of each SMPL joint; the first turns the body in the world", "rad", "parent joint"),
+    _tensor("betas", (10,), "shape coefficients of the body", "1"),
+    REASON,
+])  # fmt: skip
+
+PROJECTIONS = pa.schema([
+    SAMPLE_ID,
+    _text("proportions", "name of the proportion preset behind bone_scales"),
+    _tensor("pose", (24, 3), "pose_world with the root turned into the camera frame", "rad", "parent joint; root: camera"),
+    _tensor("transl", (3,), "add to the posed body to place it before the camera", "m", "camera"),
+    _tensor("bone_scales", (24,), "length factor along the bone; leaves scale head, hands, feet in every direction", "1"),
+    _tensor("joints3d", (16, 3), "joints of the undistorted body", "m", "camera"),
+    _tensor("joints3d_drawn", (16, 3), "joints of the body with drawn proportions", "m", "camera"),
+    _tensor("joints2d", (16, 2), "projection of joints3d_drawn", "px", "image"),
+    _tensor("visibility", (16,), "0 outside the image, 1 occluded, 2 visible", "1", kind=pa.uint8()),
+    _tensor("bbox", (4,), "x0, y0, x1, y1 around the drawn body, not clipped to the image", "px", "image"),
+    _tensor("depth_step", (len(EDGES),), "z(child) - z(parent) of joints3d_drawn along each edge", "m", "camera"),
+    _tensor("foreshortening", (len(EDGES),), "2D over 3D length of each edge, a cosine in [0, 1]", "1"),
+    _tensor("limb_order", (len(LIMB_PAIRS),), "-1: the first of the pair crosses in front, +1: the second, 0: none", "1", kind=pa.int8()),
+    _tensor("contacts", (len(BODY_PARTS), len(BODY_PARTS)), "1 where two parts of the undistorted body touch", "1", kind=pa.uint8()),
+    _tensor("camera_K", (3, 3), "intrinsics", "px"),
+    _tensor("camera_R", (3, 3), "world to camera", "1"),
+    _tensor("camera_t", (3,), "world to camera: X_camera = R X_world + t", "m", "camera"),
+    REASON,
+])  # fmt: skip
+
+SKETCHES = pa.schema([
+    SAMPLE_ID,
+    _field("image", pa.binary(), "the encoded picture", unit="bytes"),
+    _text("image_format", "png or jpg"),
+    _text("appearance", "what the figure looks like, in words"),
+    _text("generator", "what drew the picture: renderer, or the sha256 of a model"),
+    REASON,
+])  # fmt: skip
+
+FILTER = pa.schema([SAMPLE_ID, _field("score_ink", pa.float32(), "share of pixels that differ from the paper"), REASON])
+
+VERDICTS = pa.schema([
+    SAMPLE_ID, STYLE, SPLIT,
+    _text("outcome", "kept, rejected, surplus or failed"),
+    _text("stage", "the stage that rejected the sample or that it failed in; empty where it was kept"),
+    REASON,
+    _text("shard", "name of the shard that holds the sample; empty where it was not kept"),
+])  # fmt: skip
+
+SHARDS = pa.schema([
+    _text("shard", "file name"), SPLIT,
+    _field("samples", pa.int64(), "number of samples"),
+    _field("bytes", pa.int64(), "size of the file"),
+    _text("sha256", "of the file"),
+])  # fmt: skip
+
+COUNTS = pa.schema([VERDICTS.field("outcome"), STYLE, _field("samples", pa.int64(), "number of samples")])
+
+# Rows that did not come through, as the frame reports them to a dataset stage.
+LOSSES = pa.schema([SAMPLE_ID, STYLE, SPLIT, VERDICTS.field("outcome"), VERDICTS.field("stage"), REASON])
+
+FAILED = pa.schema([
+    SAMPLE_ID, STYLE,
+    _text("stage", "where it failed"),
+    _text("reason", "exception type and text, exit status, or timeout"),
+    _text("digest", "of the traceback, so that the same failure counts as one"),
+])  # fmt: skip
+
+
+def shape_of(field: pa.Field) -> tuple[int, ...]:
+    """Shape of one row of a tensor field."""
+    return tuple(int(n) for n in field.metadata[b"shape"].decode().split("x"))
+
+
+def tensor_names(schema: pa.Schema) -> list[str]:
+    """Names of the tensor fields of a schema, in its order."""
+    return [f.name for f in schema if f.metadata and b"shape" in f.metadata]
+
+
+def to_numpy(table: pa.Table, name: str) -> np.ndarray:
+    """A tensor column as an array (rows, *shape)."""
+    column = table.column(name).combine_chunks()
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), *shape_of(table.schema.field(name)))
+
+
+def to_table(schema: pa.Schema, columns: dict) -> pa.Table:
+    """A table of the schema from lists and arrays; tensors come as (rows, *shape)."""
+    return pa.table([_column(field, columns[field.name]) for field in schema], schema=schema)
+
+
+def _column(field: pa.Field, values) -> pa.Array:
+    if not pa.types.is_fixed_size_list(field.type):
+        return pa.array(values, field.type)
+    flat = np.ascontiguousarray(values, field.type.value_type.to_pandas_dtype()).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat, field.type.value_type), type=field.type)

@@ -1,0 +1,136 @@
+"""The stage protocol: a stage turns an Arrow table into an Arrow table and declares what it needs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from manifests.errors import UserError
+from manifests.randomness import generator
+from manifests.recipe import Recipe, Section
+
+Scope = Literal["partition", "dataset"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of the stage holds: CPU threads, GPUs (may be a fraction), memory in bytes."""
+
+    cpus: float = 1
+    gpus: float = 0
+    memory: int = 0
+
+
+class Sink(Protocol):
+    """Takes the files of one unit; they appear in the dataset folder together, or not at all."""
+
+    def open(self, name: str) -> AbstractContextManager[Any]:
+        """A binary file to write, published under `name` when the unit is committed; it knows its `size` and `sha256`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may know of the run that it is part of."""
+
+    seed: int
+    stage: str
+    unit: str
+    sink: Sink
+    device: str
+    ledger: pa.Table  # dataset scope only: rows lost on the way (schema.LOSSES), then the table of the dataset stage before
+
+    def rng(self, sample_id: str) -> np.random.Generator:
+        """Randomness of one sample in this stage, whatever else runs beside it."""
+        return generator(self.seed, sample_id, self.stage)
+
+
+class Config:
+    """The part of a recipe that a stage has declared. Reading anything else raises AttributeError."""
+
+    def __init__(self, recipe: Recipe, declared: tuple[str, ...]):
+        self._values = {path: _lookup(recipe, path) for path in declared}
+
+    def __getattr__(self, name: str):
+        if name in self._values:
+            return self._values[name]
+        raise AttributeError(f"a stage may read only what its `config` declares; {name} is not among them")
+
+    def get(self, path: str):
+        """A declared value by its dotted path, such as `poses.count`."""
+        return self._values[path]
+
+    def fields(self) -> Iterator[tuple[str, Any, bool]]:
+        """(dotted name, plain value, is it a path whose content counts) of every field that decides the output."""
+        for path, value in self._values.items():
+            yield from _flatten(path, value)
+
+
+class Stage(ABC):
+    """Base of every stage. Subclasses are made once per worker and may hold a model.
+
+    name, version: change the version when the same config would give other data.
+    config: dotted recipe keys that the stage reads; all that its fingerprint covers.
+    scope: `partition` stages run on each unit alone, a `dataset` stage sees all of them at once.
+    reads, writes: columns. A table with `sample_id` answers for every row it was given, in the same order;
+    a dataset stage that writes `shard` decides the units of the partition stages after it, and may ask for more.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    config: ClassVar[tuple[str, ...]] = ()
+    scope: ClassVar[Scope] = "partition"
+    reads: ClassVar[tuple[str, ...]] = ()
+    writes: ClassVar[pa.Schema]
+    resources: ClassVar[Resources] = Resources()
+
+    def __init__(self, config: Config):
+        self.cfg = config
+
+    @classmethod
+    def setup_on_node(cls, config: Config) -> None:
+        """Once per machine, before any worker starts: fetch or compile what the workers share."""
+
+    def setup(self, device: str) -> None:
+        """Once per worker, before the first table: load models."""
+
+    @abstractmethod
+    def process(self, table: pa.Table, ctx: Context) -> pa.Table:
+        """The stage's work. `table` holds `sample_id`, `style` and the columns in `reads`."""
+
+    def shortfall(self, table: pa.Table) -> dict[str, int]:
+        """Dataset scope only: samples that each style still lacks, after this output; each asks for more partitions."""
+        return {}
+
+    def preview(self, row: dict) -> np.ndarray:
+        """One row as an RGB picture (H, W, 3) uint8 for contact sheets; `row` holds every column known by then."""
+        raise UserError(f"stage {self.name} has no pictures to show")
+
+
+def environment(stage: type[Stage], device: str) -> dict:
+    """What pictures may depend on beyond the recipe; every marker records it."""
+    return {"device": device, "threads": max(1, int(stage.resources.cpus))}
+
+
+def _lookup(recipe: Recipe, path: str):
+    value: Any = recipe
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _flatten(path: str, value) -> Iterator[tuple[str, Any, bool]]:
+    if not isinstance(value, Section):
+        yield path, value, False
+        return
+    plain = value.model_dump(mode="json")
+    for name, field in type(value).model_fields.items():
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        if isinstance(getattr(value, name), Section):
+            yield from _flatten(f"{path}.{name}", getattr(value, name))
+        elif not extra.get("plan_only"):
+            yield f"{path}.{name}", plain[name], bool(extra.get("content"))

@@ -1,0 +1,156 @@
+"""Commit of one unit: its files first, then a marker that says what they are. No marker, no unit.
+
+The marker is deterministic: no time, no host. Timings go to the event log.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.store import HashedFile, StagedFile, Store
+
+MARKER_SUFFIX = ".done.json"
+DATASET_FOLDER = "dataset"
+# Shards pick single rows out of these tables; small groups keep that cheap.
+ROW_GROUP = 64
+
+
+class Damaged(Exception):
+    """A committed file is not what its marker says."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What was committed, from what, under which declaration."""
+
+    stage: str
+    unit: str
+    fingerprint: str
+    declared: dict
+    inputs: str
+    files: dict[str, dict]
+    rows: dict[str, int]
+    environment: dict
+    cleaned: bool = False
+
+    @property
+    def lineage(self) -> str:
+        """Changes with the declaration, the inputs and the bytes: what later units compare with."""
+        return digest_of([self.fingerprint, self.inputs, self.files])
+
+    def to_bytes(self) -> bytes:
+        body = asdict(self)
+        return canonical({**body, "digest": digest_of(body)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str) -> "Marker":
+        try:
+            body = json.loads(data)
+            said = body.pop("digest")
+            marker = cls(**body)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Damaged(f"{name} is not a whole marker") from None
+        if digest_of(body) != said:
+            raise Damaged(f"{name} differs from its own digest")
+        return marker
+
+
+def canonical(value) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(value) -> str:
+    """Short digest of a JSON value, equal for equal values."""
+    return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
+
+
+def marker_name(stage: str, unit: str) -> str:
+    return f"{stage}/{unit}{MARKER_SUFFIX}"
+
+
+def table_name(stage: str, unit: str) -> str:
+    return f"{stage}/{unit}.parquet"
+
+
+def failed_name(stage: str, unit: str) -> str:
+    return f"{stage}/{unit}.failed.parquet"
+
+
+def read_marker(store: Store, stage: str, unit: str) -> Marker | None:
+    """The marker of a unit, None where it was never committed. Raises Damaged."""
+    name = marker_name(stage, unit)
+    try:
+        return Marker.from_bytes(store.read(name), name)
+    except FileNotFoundError:
+        return None
+
+
+class UnitSink:
+    """Collects the files of one unit and publishes them with the marker last."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self._staged: list[StagedFile] = []
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[HashedFile]:
+        """A file of the finished dataset, `dataset/<name>`."""
+        with self._stage(f"{DATASET_FOLDER}/{name}") as file:
+            yield file
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[HashedFile]:
+        staged = self.store.stage(name)
+        self._staged.append(staged)
+        yield staged.file
+        staged.seal()
+
+    def add_table(self, name: str, table: pa.Table) -> None:
+        with self._stage(name) as file:
+            pq.write_table(table, file, row_group_size=ROW_GROUP, compression="zstd")
+
+    def files(self) -> dict[str, dict]:
+        return {s.name: {"bytes": s.file.size, "sha256": s.file.sha256} for s in self._staged}
+
+    def publish(self, marker: Marker) -> None:
+        """Files, then the marker, then the folders: the order is the promise."""
+        for staged in self._staged:
+            staged.publish()
+        for folder in sorted({s.name.rsplit("/", 1)[0] for s in self._staged} - {marker.stage}):
+            self.store.sync_folder(f"{folder}/")
+        self.store.write(marker_name(marker.stage, marker.unit), marker.to_bytes())
+
+    def discard(self) -> None:
+        for staged in self._staged:
+            staged.discard()
+        self._staged.clear()
+
+
+def damage(store: Store, marker: Marker) -> Iterator[str]:
+    """One sentence for every committed file that is missing or differs from its marker."""
+    for name, said in marker.files.items():
+        if marker.cleaned and not name.startswith(f"{DATASET_FOLDER}/"):
+            continue
+        if not store.exists(name):
+            yield f"{name} is missing"
+        elif sha256_of(store, name) != said["sha256"]:
+            yield f"{name} differs from its sha256"
+
+
+def sha256_of(store: Store, name: str) -> str:
+    with store.open(name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def clean(store: Store, marker: Marker) -> int:
+    """Remove the tables of a unit; its marker stays and says so. Returns the bytes freed."""
+    names = [n for n in marker.files if not n.startswith(f"{DATASET_FOLDER}/")]
+    store.write(marker_name(marker.stage, marker.unit), replace(marker, cleaned=True).to_bytes())
+    for name in names:
+        store.remove(name)
+    return sum(marker.files[n]["bytes"] for n in names)

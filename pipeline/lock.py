@@ -1,0 +1,80 @@
+"""One launcher at a time on a run folder; the second is told who holds it.
+
+On local disks the lock file is held by `flock`, which the kernel releases when the holder dies, so no stale lock
+survives a crash; the file says who holds it. A file that names another host is trusted, since flock may not reach
+across a shared disk. On object stores the lock is an object that only one writer can create.
+"""
+
+import fcntl
+import json
+import os
+import socket
+
+from manifests.errors import UserError
+from pipeline.store import Store
+
+NAME = "lock"
+
+
+class RunLock:
+    """Context manager; raises UserError where another launcher holds the folder."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self._fd = -1
+
+    def __enter__(self) -> "RunLock":
+        if self.store.is_local:
+            self._hold_file()
+        else:
+            self._hold_object()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.store.is_local:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+        else:
+            self.store.remove(NAME)
+
+    def _hold_file(self) -> None:
+        path = self.store.path(NAME)
+        try:
+            os.makedirs(self.store.root, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as e:
+            raise UserError(f"{self.store.url}: cannot write in this run folder ({e.strerror})") from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._refuse(os.pread(self._fd, 4096, 0))
+        before = os.pread(self._fd, 4096, 0)
+        if before and _holder(before).get("host") not in (None, socket.gethostname()):
+            self._refuse(before)
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, _identity(), 0)
+
+    def _hold_object(self) -> None:
+        try:
+            self.store.fs.pipe_file(self.store.path(NAME), _identity(), mode="create")
+        except FileExistsError:
+            self._refuse(self.store.read(NAME))
+
+    def _refuse(self, content: bytes) -> None:
+        who = _holder(content)
+        if self._fd >= 0:
+            os.close(self._fd)
+        holder = f"process {who.get('pid', '?')} on {who.get('host', '?')}"
+        raise UserError(f"{self.store.url}: {holder} is running here; wait for it, or remove {NAME} if that machine is gone")
+
+
+def _identity() -> bytes:
+    return json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode()
+
+
+def _holder(content: bytes) -> dict:
+    try:
+        who = json.loads(content)
+    except ValueError:
+        return {}
+    return who if isinstance(who, dict) else {}

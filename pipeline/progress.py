@@ -1,0 +1,148 @@
+"""A line a stage while a run goes on, and every finished unit as a JSON line in the run's event log."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline.store import Store
+
+EVENTS = "events"
+PLAIN_EVERY_S = 5.0
+
+
+@dataclass
+class Tally:
+    """What one stage has done and has before it, in units and samples."""
+
+    units: int = 0
+    planned: int = 0
+    here: int = 0  # units done by this launch, for the rate
+    made: int = 0
+    rejected: int = 0
+    failed: int = 0
+    given_here: int = 0
+    first: float = 0.0
+
+    def rate(self, now: float) -> float:
+        """Samples a second since this launch began the stage."""
+        return self.given_here / (now - self.first) if self.first and now > self.first else 0.0
+
+    def eta(self, now: float) -> str:
+        if self.units >= self.planned or not self.here:
+            return "" if self.units < self.planned else "done"
+        seconds = (self.planned - self.units) * (now - self.first) / self.here
+        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+class Progress:
+    """Shows a run and logs it; `stages` in the order to show."""
+
+    def __init__(self, stages: list[str], store: Store, quiet: bool = False):
+        self.tallies = {name: Tally() for name in stages}
+        self.surplus = 0
+        self._log = _EventLog(store)
+        self._console = Console(stderr=True)
+        interactive = self._console.is_terminal and not quiet
+        self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self.table) if interactive else None
+        self._quiet, self._said = quiet, 0.0
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        if self._live:
+            self._live.stop()
+        elif not self._quiet:
+            self._say()
+        self.event("end", ok=kind is None)
+        self._log.close()
+
+    def plan(self, stage: str, units: int, done: int, rows: list[dict]) -> None:
+        """So many units are planned; `done` of them were committed before, with these row counts."""
+        tally = self.tallies[stage]
+        tally.planned, tally.units = units, done
+        for name in ("made", "rejected", "failed"):
+            setattr(tally, name, sum(r.get(name, 0) for r in rows))
+
+    def begun(self, stage: str) -> None:
+        self.tallies[stage].first = self.tallies[stage].first or time.monotonic()
+
+    def unit(self, row: dict) -> None:
+        """One more unit is committed."""
+        tally = self.tallies[row["stage"]]
+        tally.units += 1
+        tally.here += 1
+        tally.given_here += row["given"]
+        for name in ("made", "rejected", "failed"):
+            setattr(tally, name, getattr(tally, name) + row[name])
+        self.event("unit", **row)
+        if not self._live and not self._quiet and time.monotonic() - self._said > PLAIN_EVERY_S:
+            self._say()
+
+    def event(self, kind: str, **fields) -> None:
+        self._log.add({"event": kind, "time": round(time.time(), 3), **fields})
+
+    def failed(self) -> int:
+        return sum(t.failed for t in self.tallies.values())
+
+    def table(self) -> Table:
+        """The picture of the moment."""
+        table = Table("stage", "units", "samples/s", "left", "passed", "rejected", "surplus", "failed", box=None)
+        now = time.monotonic()
+        for name, t in self.tallies.items():
+            rate = f"{t.rate(now):.1f}" if t.here else ""
+            passed, surplus = (t.made - t.rejected - self.surplus, self.surplus) if name == "select" else (t.made - t.rejected, 0)
+            table.add_row(name, f"{t.units}/{t.planned}", rate, t.eta(now), *map(str, (passed, t.rejected, surplus, t.failed)))
+        return table
+
+    def _say(self) -> None:
+        self._said, now = time.monotonic(), time.monotonic()
+        parts = [f"{n} {t.units}/{t.planned}" + (f" ({t.rate(now):.1f}/s)" if t.here else "") for n, t in self.tallies.items() if t.planned]
+        lost = sum(t.rejected for t in self.tallies.values()), self.failed()
+        print(f"{' · '.join(parts)} · rejected {lost[0]} · failed {lost[1]}", file=sys.stderr, flush=True)
+
+
+class _EventLog:
+    """One file a launch: appended line by line on disks, written at the end on object stores."""
+
+    def __init__(self, store: Store):
+        self._store, self._lines = store, list[str]()
+        self._name = f"{EVENTS}/{len(store.list(EVENTS)):04d}.jsonl"
+        self._file = None
+        if store.is_local:
+            store.fs.makedirs(store.path(EVENTS), exist_ok=True)
+            self._file = open(store.path(self._name), "a", encoding="utf-8")  # noqa: SIM115 - closed with the log
+
+    def add(self, event: dict) -> None:
+        line = json.dumps(event)
+        if self._file:
+            self._file.write(line + "\n")
+            self._file.flush()
+        else:
+            self._lines.append(line)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+        else:
+            self._store.write(self._name, "\n".join(self._lines).encode())
+
+
+def read_events(store: Store) -> list[dict]:
+    """All events of earlier launches; a line cut short by a crash is left out."""
+    events: dict[str, list[dict]] = defaultdict(list)
+    for name in store.list(EVENTS):
+        for line in store.read(f"{EVENTS}/{name}").splitlines():
+            try:
+                events[name].append(json.loads(line))
+            except ValueError:
+                continue
+    return [event for group in events.values() for event in group]

@@ -1,0 +1,122 @@
+"""The input table of a unit, put together from the committed tables of earlier stages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from manifests.schema import FAILED, LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
+from manifests.stage import Stage
+from pipeline.commit import ROW_GROUP, failed_name, table_name
+from pipeline.plan import Pipeline, partition_of
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage is given for one unit."""
+
+    table: pa.Table
+    ledger: pa.Table = field(default_factory=LOSSES.empty_table)
+
+
+class Reader:
+    """Reads what units need; columns come from the first stage that writes them."""
+
+    def __init__(self, pipeline: Pipeline, store: Store):
+        self.pipeline, self.store = pipeline, store
+
+    def partition(self, stage: type[Stage], unit: str, planned: pa.Table) -> Inputs:
+        """The rows of a partition that all earlier stages passed, with the columns that the stage reads."""
+        earlier = self._before(stage)
+        if not earlier:
+            return Inputs(planned)
+        last = self._read(earlier[-1].name, unit, ("sample_id", "reason"))
+        ids = last.filter(pc.equal(last["reason"], "")).column("sample_id")
+        return Inputs(self._gather(stage.reads, unit, ids))
+
+    def dataset(self, stage: type[Stage], units: Iterable[str], closing: str) -> Inputs:
+        """All units together, and the ledger of what was lost before."""
+        earlier, units = self._before(stage), list(units)
+        if closing:
+            tables = [self._read(earlier[-1].name, unit, tuple(earlier[-1].writes.names)) for unit in units]
+            table = pa.concat_tables(tables) if tables else earlier[-1].writes.empty_table()
+            return Inputs(table, self._read(self._closing_before(stage).name, closing, None))
+        tables, ledgers = [], []
+        for unit in units:
+            tables.append(self.partition(stage, unit, PLANNED.empty_table()).table)
+            ledgers += [self._losses(s, unit) for s in earlier]
+        return Inputs(pa.concat_tables(tables), pa.concat_tables(ledgers))
+
+    def shard(self, stage: type[Stage], unit: str, closing: str) -> Inputs:
+        """The rows that a dataset stage put into this unit, in the order in which it listed them."""
+        verdicts = self._read(self._closing_before(stage).name, closing, ("sample_id", "shard"))
+        ids = verdicts.filter(pc.equal(verdicts["shard"], unit)).column("sample_id")
+        groups: dict[str, list[str]] = {}
+        for sample_id in ids.to_pylist():
+            groups.setdefault(partition_of(sample_id, self.pipeline.recipe.partition_size).name, []).append(sample_id)
+        parts = [self._gather(stage.reads, name, pa.chunked_array([group])) for name, group in sorted(groups.items())]
+        table = pa.concat_tables(parts)
+        return Inputs(table.take(pc.index_in(ids, table.column("sample_id"))))
+
+    def _before(self, stage: type[Stage]) -> list[type[Stage]]:
+        stages = self.pipeline.stages
+        return [s for s in stages[: stages.index(stage)] if s.scope == "partition"]
+
+    def _closing_before(self, stage: type[Stage]) -> type[Stage]:
+        stages = self.pipeline.stages
+        return [s for s in stages[: stages.index(stage)] if s.scope == "dataset"][-1]
+
+    def _gather(self, columns: tuple[str, ...], unit: str, ids: pa.ChunkedArray) -> pa.Table:
+        """`sample_id`, `style` and the columns of the given samples of one partition, in the order of `ids`."""
+        styles = pa.array([i.rpartition("-")[0] for i in ids.to_pylist()], STYLE.type)
+        out = pa.table([ids.combine_chunks(), styles], schema=pa.schema([SAMPLE_ID, STYLE]))
+        by_stage: dict[str, list[str]] = {}
+        for column in columns:
+            if column not in ("sample_id", "style"):
+                by_stage.setdefault(self.pipeline.producer(column).name, []).append(column)
+        for stage, names in by_stage.items():
+            rows = self._read_rows(stage, unit, names, ids)
+            for name in names:
+                out = out.append_column(rows.schema.field(name), rows.column(name))
+        return out.combine_chunks()
+
+    def _read_rows(self, stage: str, unit: str, columns: list[str], ids: pa.ChunkedArray) -> pa.Table:
+        """Only the row groups that hold the samples: shards take few rows from each of many tables."""
+        with self.store.open(table_name(stage, unit)) as raw:
+            file = pq.ParquetFile(raw)
+            have = file.read(["sample_id"]).column("sample_id")
+            rows = pc.index_in(ids, have).to_pylist()
+            groups = sorted({row // ROW_GROUP for row in rows})
+            table = file.read_row_groups(groups, ["sample_id", *columns])
+        return table.take(pc.index_in(ids, table.column("sample_id")))
+
+    def _read(self, stage: str, unit: str, columns: tuple[str, ...] | None) -> pa.Table:
+        with self.store.open(table_name(stage, unit)) as file:
+            return pq.read_table(file, columns=list(columns) if columns else None)
+
+    def _losses(self, stage: type[Stage], unit: str) -> pa.Table:
+        """Rows of one unit that a stage rejected or that failed in it."""
+        table = self._read(stage.name, unit, ("sample_id", "reason"))
+        lost = table.filter(pc.not_equal(table["reason"], ""))
+        parts = [self._loss_rows(lost, "rejected", stage.name)]
+        if self.store.exists(failed_name(stage.name, unit)):
+            with self.store.open(failed_name(stage.name, unit)) as file:
+                parts.append(self._loss_rows(pq.read_table(file, schema=FAILED), "failed", stage.name))
+        return self._with_split(pa.concat_tables(parts), unit)
+
+    @staticmethod
+    def _loss_rows(rows: pa.Table, outcome: str, stage: str) -> pa.Table:
+        ids, n = rows.column("sample_id").to_pylist(), len(rows)
+        styles = [i.rpartition("-")[0] for i in ids]
+        return pa.table([ids, styles, [""] * n, [outcome] * n, [stage] * n, rows.column(REASON.name)], schema=LOSSES)
+
+    def _with_split(self, losses: pa.Table, unit: str) -> pa.Table:
+        """Splits of lost rows; empty where the sample failed before it had one."""
+        if not len(losses):
+            return losses
+        have = self._read(self.pipeline.producer("split").name, unit, ("sample_id", "split"))
+        splits = have.column("split").take(pc.index_in(losses["sample_id"], have["sample_id"]))
+        return losses.set_column(LOSSES.get_field_index("split"), SPLIT, pc.fill_null(splits, ""))

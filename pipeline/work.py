@@ -1,0 +1,146 @@
+"""One unit from input to commit, in whatever process an executor gives it."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.errors import UserError
+from manifests.schema import FAILED
+from manifests.stage import Context, Stage, environment
+from pipeline.commit import Marker, UnitSink, failed_name, table_name
+from pipeline.isolation import Deaths, Failure, isolate
+from pipeline.plan import Partition, Pipeline, Unit
+from pipeline.store import Store
+from pipeline.tables import Inputs, Reader
+
+Trying = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A unit as it travels to a worker."""
+
+    stage: str
+    name: str
+    fingerprint: str
+    inputs: str
+    partition: tuple[str, int, int] | None = None
+    closing: str = ""
+    upstream: tuple[str, ...] = ()
+    deaths: str = "[]"
+
+    @classmethod
+    def of(cls, unit: Unit, inputs: str, is_dataset: bool) -> "Task":
+        part = (unit.partition.style, unit.partition.index, unit.partition.size) if unit.partition else None
+        names = tuple(u.name for u in unit.upstream) if is_dataset else ()
+        return cls(unit.stage, unit.name, unit.fingerprint, inputs, part, unit.closing, names)
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Task":
+        return cls(**json.loads(data))
+
+
+class Worker:
+    """Holds the stages that a process has set up, and does units with them."""
+
+    def __init__(self, pipeline: Pipeline, store: Store):
+        self.pipeline, self.store = pipeline, store
+        self.reader = Reader(pipeline, store)
+        self._ready: dict[str, Stage] = {}
+
+    def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
+        """Process and commit one unit; returns its row of the event log. Announces each call by `trying(low, high)`."""
+        stage, began = self._stage(task.stage), time.monotonic()
+        inputs = self._inputs(task, type(stage))
+        sink = UnitSink(self.store)
+        try:
+            table, failures = self._process(stage, task, inputs, sink, trying)
+            rows = self._commit(stage, task, inputs.table, table, failures, sink)
+        except BaseException:
+            sink.discard()
+            raise
+        return {"stage": task.stage, "unit": task.name, "seconds": round(time.monotonic() - began, 4), **rows}
+
+    def _stage(self, name: str) -> Stage:
+        if name not in self._ready:
+            stage = self.pipeline.by_name[name](self.pipeline.configs[name])
+            stage.setup(device_of(type(stage)))
+            self._ready[name] = stage
+        return self._ready[name]
+
+    def _inputs(self, task: Task, stage: type[Stage]) -> Inputs:
+        if stage.scope == "dataset":
+            return self.reader.dataset(stage, task.upstream, task.closing)
+        if task.partition is None:
+            return self.reader.shard(stage, task.name, task.closing)
+        return self.reader.partition(stage, task.name, Partition(*task.partition).rows())
+
+    def _process(self, stage: Stage, task: Task, inputs: Inputs, sink: UnitSink, trying: Trying) -> tuple[pa.Table, list[Failure]]:
+        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(type(stage)), inputs.ledger)
+
+        def process(rows: pa.Table) -> pa.Table:
+            return checked(stage, rows, stage.process(rows, ctx))
+
+        if not answers_by_row(type(stage)) or not len(inputs.table):
+            trying(0, len(inputs.table))
+            return process(inputs.table), []
+        outputs, failures = isolate(process, inputs.table, Deaths.from_json(task.deaths), trying)
+        return pa.concat_tables([stage.writes.empty_table(), *outputs]), failures
+
+    def _commit(self, stage: Stage, task: Task, given: pa.Table, table: pa.Table, failures: list[Failure], sink: UnitSink) -> dict:
+        sink.add_table(table_name(task.stage, task.name), table)
+        if failures:
+            sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
+        rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
+        declared = self.pipeline.declared[task.stage]
+        made_by = environment(type(stage), device_of(type(stage)))
+        sink.publish(Marker(task.stage, task.name, task.fingerprint, declared, task.inputs, sink.files(), rows, made_by))
+        return rows
+
+
+def answers_by_row(stage: type[Stage]) -> bool:
+    """Whether samples of the stage can be told apart, and a guilty one put aside."""
+    return stage.scope == "partition" and "sample_id" in stage.writes.names
+
+
+def checked(stage: Stage, given: pa.Table, made: pa.Table) -> pa.Table:
+    """The border control: what a stage returns has its schema, no nulls, and a row for every row."""
+    made = made.combine_chunks()
+    if not made.schema.equals(stage.writes):
+        raise AssertionError(f"stage {stage.name} returned {made.schema.names}, its schema says {stage.writes.names}")
+    holes = [name for name in made.schema.names if made.column(name).null_count]
+    if holes:
+        raise AssertionError(f"stage {stage.name} left {', '.join(holes)} empty in some row")
+    if answers_by_row(type(stage)) and not made.column("sample_id").equals(given.column("sample_id")):
+        raise AssertionError(f"stage {stage.name} did not answer for every sample in order")
+    return made.replace_schema_metadata(stage.writes.metadata).cast(stage.writes)
+
+
+def rejected_in(table: pa.Table) -> int:
+    if "reason" not in table.schema.names or "outcome" in table.schema.names:
+        return 0
+    return pc.sum(pc.not_equal(table["reason"], "")).as_py() or 0
+
+
+def failed_table(given: pa.Table, failures: list[Failure], stage: str) -> pa.Table:
+    rows = given.take([f.row for f in failures])
+    columns = [rows["sample_id"], rows["style"], [stage] * len(failures), [f.reason for f in failures], [f.digest for f in failures]]
+    return pa.table(columns, schema=FAILED)
+
+
+def device_of(stage: type[Stage]) -> str:
+    """`cuda` or `cpu`. Raises UserError where the stage needs a GPU that is not there."""
+    if not stage.resources.gpus:
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError(f"stage {stage.name} needs a GPU and this machine has none")
+    return "cuda"

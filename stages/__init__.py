@@ -1,0 +1,1 @@
+"""What is done to a table of samples on its way from a pose to a shard."""

@@ -1,0 +1,51 @@
+"""Which samples the dataset keeps: the lowest ids of each style up to the recipe's count, packed into shards."""
+
+from collections import defaultdict
+
+import pyarrow as pa
+
+from manifests.randomness import order_key
+from manifests.recipe import share_out
+from manifests.schema import VERDICTS
+from manifests.stage import Context, Stage
+
+
+class Select(Stage):
+    """Dataset scope: a verdict on every planned sample, and the shard of each kept one."""
+
+    name = "select"
+    version = 1
+    scope = "dataset"
+    config = ("poses.count", "styles", "shards.samples")
+    reads = ("split",)
+    writes = VERDICTS
+
+    def process(self, table: pa.Table, ctx: Context) -> pa.Table:
+        rows = [{**row, "outcome": "kept", "stage": "", "reason": "", "shard": ""} for row in table.to_pylist()]
+        self._mark_surplus(rows)
+        self._assign_shards([r for r in rows if r["outcome"] == "kept"], ctx.seed)
+        lost = [{**row, "shard": ""} for row in ctx.ledger.to_pylist()]
+        return pa.Table.from_pylist(sorted(rows + lost, key=lambda r: r["sample_id"]), schema=VERDICTS)
+
+    def shortfall(self, table: pa.Table) -> dict[str, int]:
+        kept = [s for s, outcome in zip(table["style"].to_pylist(), table["outcome"].to_pylist(), strict=True) if outcome == "kept"]
+        missing = {style: wanted - kept.count(style) for style, wanted in self._wanted().items()}
+        return {style: n for style, n in missing.items() if n > 0}
+
+    def _wanted(self) -> dict[str, int]:
+        return share_out(self.cfg.get("poses.count"), self.cfg.styles)
+
+    def _mark_surplus(self, rows: list[dict]) -> None:
+        by_style: dict[str, list[dict]] = defaultdict(list)
+        for row in sorted(rows, key=lambda r: r["sample_id"]):
+            by_style[row["style"]].append(row)
+        for style, wanted in self._wanted().items():
+            for row in by_style[style][wanted:]:
+                row["outcome"] = "surplus"
+
+    def _assign_shards(self, kept: list[dict], seed: int) -> None:
+        size = self.cfg.get("shards.samples")
+        for split in ("train", "val"):
+            mixed = sorted((r for r in kept if r["split"] == split), key=lambda r: order_key(seed, r["sample_id"]))
+            for i, row in enumerate(mixed):
+                row["shard"] = f"{split}-{i // size:06d}"

@@ -1,0 +1,1 @@
+"""Kept samples as WebDataset shards, and the index of them."""

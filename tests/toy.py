@@ -1,0 +1,101 @@
+"""Stages that cost nothing and can misbehave on request, for tests of the frame. They use sections of the real recipe.
+
+`body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder}.
+"""
+
+import json
+import os
+import signal
+import tarfile
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from manifests.randomness import split_of
+from manifests.recipe import Recipe, check_recipe
+from manifests.schema import REASON, SAMPLE_ID, SHARDS, SPLIT
+from manifests.stage import Stage
+
+SPECS = ("tests.toy:Values", "tests.toy:Blobs", "stages.select:Select", "tests.toy:Tars", "stages.shards.index:Index")
+
+
+def toy_recipe(**more) -> Recipe:
+    """Two styles, partitions of five; dotted keys override, as in `poses__count=40`."""
+    data: dict = {
+        "name": "toy", "seed": 3, "styles": ["ink", "kids"], "partition_size": 5, "poses": {"count": 30, "oversample": 1.3},
+        "shards": {"samples": 7}, "split": {"val": 0.2}, "run": {"workers": 1, "timeout_s": 60},
+    }  # fmt: skip
+    for key, value in more.items():
+        section, _, name = key.partition("__")
+        if name:
+            data.setdefault(section, {})[name] = value
+        else:
+            data[section] = value
+    return check_recipe(data, "toy")
+
+
+class Values(Stage):
+    name = "poses"
+    version = 1
+    config = ("poses", "split")
+    writes = pa.schema([SAMPLE_ID, SPLIT, pa.field("value", pa.float64(), nullable=False), REASON])
+
+    def process(self, table, ctx):
+        ids = table["sample_id"].to_pylist()
+        values = [ctx.rng(i).normal() + self.cfg.poses.facing_deg for i in ids]
+        splits = [split_of(i, self.cfg.split.val) for i in ids]
+        return pa.table([ids, splits, values, [""] * len(ids)], schema=self.writes)
+
+
+class Blobs(Stage):
+    name = "sketches"
+    version = 1
+    config = ("sketches", "body")
+    reads = ("value",)
+    writes = pa.schema([SAMPLE_ID, pa.field("blob", pa.binary(), nullable=False), REASON])
+
+    def setup(self, device):
+        path = self.cfg.body.path
+        self.bad = json.loads(Path(path).read_text()) if path else {}
+
+    def process(self, table, ctx):
+        rows = [self._row(row, ctx) for row in table.to_pylist()]
+        return pa.table([list(column) for column in zip(*rows, strict=True)], schema=self.writes)
+
+    def _row(self, row, ctx):
+        self._misbehave(row["sample_id"])
+        rng = ctx.rng(row["sample_id"])
+        blob = rng.integers(0, 256, 20_000, np.uint8).tobytes() + str(row["value"]).encode()
+        return row["sample_id"], blob, "unlucky" if rng.random() < 0.1 else ""
+
+    def _misbehave(self, sample_id):
+        if sample_id in self.bad.get("raise", ()):
+            raise ValueError(f"cannot draw {sample_id}")
+        if sample_id in self.bad.get("exit", ()):
+            os._exit(7)
+        if sample_id in self.bad.get("hang", ()):
+            while True:
+                time.sleep(1)
+        flag = self.bad.get("kill_once") and Path(self.bad["kill_once"]) / sample_id
+        if flag and not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Tars(Stage):
+    name = "shards"
+    version = 1
+    reads = ("blob", "value")
+    writes = SHARDS
+
+    def process(self, table, ctx):
+        with ctx.sink.open(f"{ctx.unit}.tar") as file, tarfile.open(fileobj=file, mode="w|") as tar:
+            for row in table.to_pylist():
+                member = tarfile.TarInfo(f"{row['sample_id']}.bin")
+                member.size = len(row["blob"])
+                tar.addfile(member, BytesIO(row["blob"]))
+        made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256]
+        return pa.table([[v] for v in made], schema=SHARDS)
