@@ -99,7 +99,7 @@ class Estimator(Section):
     """A small Pose2Pose, trained on the shards."""
 
     size: Literal[64, 96, 128, 192, 256] = 128
-    width: Annotated[int, Field(ge=8, le=256)] = 32
+    width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     steps: Count = 600
     batch: Count = 16
     lr: Annotated[float, Field(gt=0, le=1)] = 1e-3
@@ -174,6 +174,11 @@ def bundled_recipes() -> list[str]:
 def load_recipe(source: str, overrides: list[str] | None = None) -> Recipe:
     """Read a recipe by path or bundled name, apply `key=value` overrides, check it. Raises UserError with one sentence."""
     where, text = _read(source)
+    return parse_recipe(text, where, overrides)
+
+
+def parse_recipe(text: str, where: str, overrides: list[str] | None = None) -> Recipe:
+    """The recipe in a YAML text; `where` names it in errors."""
     data = _parse(where, text)
     for item in overrides or []:
         _override(data, item)

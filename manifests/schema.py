@@ -5,6 +5,8 @@ Pixels count from the top-left corner; the centre of the first pixel is (0.5, 0.
 A row whose `reason` is not empty was rejected by that stage: later stages never see it, the table keeps it.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
@@ -118,6 +120,14 @@ def to_numpy(table: pa.Table, name: str) -> np.ndarray:
     """A tensor column as an array (rows, *shape)."""
     column = table.column(name).combine_chunks()
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), *shape_of(table.schema.field(name)))
+
+
+def rows_of(table: pa.Table) -> Iterator[dict]:
+    """Rows as dicts; tensors as arrays in their own shape and type."""
+    tensors = {name: to_numpy(table, name) for name in tensor_names(table.schema)}
+    plain = table.drop_columns(list(tensors)).to_pylist()
+    for i, row in enumerate(plain):
+        yield {**row, **{name: values[i] for name, values in tensors.items()}}
 
 
 def to_table(schema: pa.Schema, columns: dict) -> pa.Table:

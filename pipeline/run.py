@@ -1,10 +1,9 @@
 """Drives a recipe to done: surveys the run folder, does what is missing, and leaves nothing else behind."""
 
 import random
-import signal
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -24,10 +23,6 @@ from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ def run(
     store, pipeline = Store(url), Pipeline(recipe, specs)
     if until and until not in pipeline.by_name:
         raise UserError(f"no stage is called {until}; there are {', '.join(pipeline.by_name)}")
-    with RunLock(store), _sigterm_raises():
+    with RunLock(store):
         store.sweep()
         store.write(RECIPE_FILE, dump_recipe(recipe).encode())
         try:
@@ -212,19 +207,3 @@ def _retract(store: Store, stage: str, unit: str, keep: set[str]) -> None:
 
 def _executor(pipeline: Pipeline, store: Store) -> Executor:
     return LocalExecutor(pipeline, store) if pipeline.recipe.run.workers else InlineExecutor(pipeline, store)
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    def on_sigterm(number, frame):
-        raise Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, on_sigterm)
-    except ValueError:  # not in the main thread, where signals cannot be caught anyway
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -97,7 +97,7 @@ class StagedFile:
             self._raw = open(self._temp, "wb")  # noqa: SIM115 - closed by seal or discard
         else:
             self._raw = tempfile.SpooledTemporaryFile(max_size=1 << 26)  # noqa: SIM115
-        self.file = HashedFile(self._raw)
+        self.file: Any = HashedFile(self._raw)
 
     def seal(self) -> None:
         """Everything is written: force it to the disk."""

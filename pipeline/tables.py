@@ -35,7 +35,7 @@ class Reader:
             return Inputs(planned)
         last = self._read(earlier[-1].name, unit, ("sample_id", "reason"))
         ids = last.filter(pc.equal(last["reason"], "")).column("sample_id")
-        return Inputs(self._gather(stage.reads, unit, ids))
+        return Inputs(self.gather(stage.reads, unit, ids))
 
     def dataset(self, stage: type[Stage], units: Iterable[str], closing: str) -> Inputs:
         """All units together, and the ledger of what was lost before."""
@@ -57,7 +57,7 @@ class Reader:
         groups: dict[str, list[str]] = {}
         for sample_id in ids.to_pylist():
             groups.setdefault(partition_of(sample_id, self.pipeline.recipe.partition_size).name, []).append(sample_id)
-        parts = [self._gather(stage.reads, name, pa.chunked_array([group])) for name, group in sorted(groups.items())]
+        parts = [self.gather(stage.reads, name, pa.chunked_array([group])) for name, group in sorted(groups.items())]
         table = pa.concat_tables(parts)
         return Inputs(table.take(pc.index_in(ids, table.column("sample_id"))))
 
@@ -69,14 +69,19 @@ class Reader:
         stages = self.pipeline.stages
         return [s for s in stages[: stages.index(stage)] if s.scope == "dataset"][-1]
 
-    def _gather(self, columns: tuple[str, ...], unit: str, ids: pa.ChunkedArray) -> pa.Table:
+    def ids(self, stage: type[Stage], unit: str) -> list[str]:
+        """Samples that a stage answered for in one unit."""
+        return self._read(stage.name, unit, ("sample_id",)).column("sample_id").to_pylist()
+
+    def gather(self, columns: tuple[str, ...], unit: str, ids: pa.ChunkedArray, reasons_of: type[Stage] | None = None) -> pa.Table:
         """`sample_id`, `style` and the columns of the given samples of one partition, in the order of `ids`."""
         styles = pa.array([i.rpartition("-")[0] for i in ids.to_pylist()], STYLE.type)
         out = pa.table([ids.combine_chunks(), styles], schema=pa.schema([SAMPLE_ID, STYLE]))
         by_stage: dict[str, list[str]] = {}
-        for column in columns:
-            if column not in ("sample_id", "style"):
-                by_stage.setdefault(self.pipeline.producer(column).name, []).append(column)
+        for column in dict.fromkeys(columns):
+            if column not in out.schema.names:
+                source = reasons_of if reasons_of and column == REASON.name else self.pipeline.producer(column)
+                by_stage.setdefault(source.name, []).append(column)
         for stage, names in by_stage.items():
             rows = self._read_rows(stage, unit, names, ids)
             for name in names:

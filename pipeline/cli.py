@@ -1,0 +1,195 @@
+"""`skep`: every command, each importing what it needs only when it is called."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from manifests.errors import UserError
+from manifests.recipe import Recipe, load_recipe
+from pipeline.signals import Interrupted, raise_on_signals
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+RecipeName = Annotated[str, typer.Argument(help="a bundled recipe's name or a YAML file")]
+RunFolder = Annotated[str, typer.Option("--run", help="run folder or fsspec URL; runs/<recipe name> if not given")]
+GivenRun = Annotated[str, typer.Argument(help="run folder or fsspec URL")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="change one key of the recipe: --set poses.count=300")]
+OtherRecipe = Annotated[str, typer.Option("--recipe", help="compare with this recipe; else with the one that was run")]
+
+
+@app.command()
+def run(
+    recipe: RecipeName = "demo",
+    folder: RunFolder = "",
+    overrides: Overrides = None,
+    until: Annotated[str, typer.Option(help="stop after this stage")] = "",
+    executor: Annotated[str, typer.Option(help="where to work: local")] = "local",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try quarantined samples again")] = False,
+) -> None:
+    """Make the dataset of a recipe, or whatever part of it is missing or stale."""
+    from pipeline.run import run as run_recipe
+
+    if executor != "local":
+        raise UserError(f"--executor {executor}: expected local")
+    loaded = load_recipe(recipe, overrides)
+    url = folder or f"runs/{loaded.name}"
+    summary = run_recipe(loaded, url, until=until or None, retry_failed=retry_failed)
+    print(f"{url}: " + (f"{summary.units} units made" if summary.units else "nothing to do, all is done"))
+    if summary.outcomes:
+        print(f"{url}: {sum(summary.outcomes.values())} samples planned = " + _sum_of(summary.outcomes))
+
+
+@app.command()
+def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrides = None) -> None:
+    """Say what a recipe will take and what would be redone, without doing it."""
+    from pipeline.cost import cost
+    from pipeline.plan import Pipeline
+    from pipeline.store import Store
+
+    loaded = load_recipe(recipe, overrides)
+    pipeline, store = Pipeline(loaded), Store(folder or f"runs/{loaded.name}")
+    c = cost(pipeline, store)
+    rates = f"rates measured here: {', '.join(c.measured)}" if c.measured else "rates from the recipe"
+    print(f"{c.samples} samples wanted, {c.planned} planned in {c.partitions} partitions; {c.shards} shards, {c.gigabytes:.2f} GB")
+    print(f"{c.cpu_hours:.2f} CPU-hours, {c.gpu_hours:.2f} GPU-hours ({rates})")
+    Console().print(_status_table(pipeline, store))
+
+
+@app.command()
+def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = None) -> None:
+    """Of each stage: done, stale (and which field changed), failed, to do."""
+    from pipeline.plan import Pipeline
+    from pipeline.status import failures
+    from pipeline.store import Store
+
+    store = Store(folder)
+    pipeline = Pipeline(_recipe_of(store, recipe, overrides))
+    Console().print(_status_table(pipeline, store))
+    for row in failures(pipeline, store):
+        print(f"failed: {row['sample_id']} in {row['stage']}: {row['reason']} (traceback {row['digest']})")
+
+
+@app.command()
+def verify(
+    folder: GivenRun,
+    drop_damaged: Annotated[bool, typer.Option("--drop-damaged", help="forget damaged units; the next run makes them again")] = False,
+) -> None:
+    """Compare every committed file with its sha256. Exits with 1 where something is damaged or missing."""
+    from pipeline.plan import Pipeline
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+    from pipeline.verify import verify as find_problems
+
+    store = Store(folder)
+    problems = list(find_problems(Pipeline(frozen_recipe(store)), store, drop_damaged))
+    for problem in problems:
+        print(problem)
+    print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def show(
+    folder: GivenRun,
+    stage: Annotated[str, typer.Option(help="poses, projections, sketches or filter")] = "sketches",
+    count: Annotated[int, typer.Option(min=1, max=2000, help="rows to show")] = 48,
+    columns: Annotated[int, typer.Option(min=1, max=100)] = 8,
+    cell: Annotated[int, typer.Option(min=16, max=1024, help="side of a picture in pixels")] = 160,
+) -> None:
+    """Write a contact sheet of a stage's rows into the run folder."""
+    from pipeline.plan import Pipeline
+    from pipeline.show import contact_sheet
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+
+    store = Store(folder)
+    name, rows = contact_sheet(Pipeline(frozen_recipe(store)), store, stage, count, columns, cell)
+    print(f"contact sheet of {rows} rows: {folder.rstrip('/')}/{name}")
+
+
+@app.command()
+def clean(folder: GivenRun) -> None:
+    """Remove the intermediate tables of a finished run, once its shards verify."""
+    from pipeline.plan import Pipeline
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+    from pipeline.verify import clean_run
+
+    store = Store(folder)
+    freed = clean_run(Pipeline(frozen_recipe(store)), store)
+    print(f"{folder}: {freed / 1e6:.1f} MB freed; the shards stay")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has: GL, GPU, Ray, weights, disk."""
+    from pipeline.doctor import findings
+
+    for what, there, sentence in findings():
+        print(f"{'ok ' if there else 'no '} {what:13} {sentence}", flush=True)
+
+
+@app.command()
+def train(folder: GivenRun) -> None:
+    """Train the estimator of a run's recipe on its shards; goes on from the last checkpoint."""
+    from estimator.train import train as train_model
+
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+
+    recipe = frozen_recipe(Store(folder))
+    model = train_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.seed, recipe.body.path)
+    print(f"model: {model}")
+
+
+@app.command()
+def evaluate(folder: GivenRun) -> None:
+    """Compare the trained estimator with the mean pose on the held-out split."""
+    from estimator.evaluate import evaluate as evaluate_model
+
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+
+    recipe = frozen_recipe(Store(folder))
+    evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
+
+
+def main() -> None:
+    """Entry point: one sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
+    raise_on_signals()
+    try:
+        app()
+    except UserError as e:
+        print(f"skep: {e}", file=sys.stderr)
+        sys.exit(2)
+    except Interrupted as e:
+        print("\nskep: interrupted; run the same command to resume", file=sys.stderr)
+        sys.exit(e.exit_code)
+
+
+def _recipe_of(store, recipe: str, overrides: list[str] | None) -> Recipe:
+    from pipeline.status import frozen_recipe
+
+    return load_recipe(recipe, overrides) if recipe else frozen_recipe(store, overrides)
+
+
+def _status_table(pipeline, store) -> Table:
+    from pipeline.status import status as look
+
+    table = Table("stage", "done", "stale", "to do", "rejected", "failed", "why", box=None)
+    for name, s in look(pipeline, store).items():
+        counts = (s.counts["done"], s.counts["stale"], s.counts["to do"], s.rejected, s.failed)
+        table.add_row(name, *map(str, counts), "; ".join(f"{why} ({n})" for why, n in s.why.most_common(3)))
+    return table
+
+
+def _sum_of(outcomes: dict[str, int]) -> str:
+    return " + ".join(f"{outcomes.get(name, 0)} {name}" for name in ("kept", "rejected", "surplus", "failed"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What a recipe will take, before anything is spent."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from pipeline.plan import Pipeline
+from pipeline.progress import read_events
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Samples wanted and planned, files, and hours of one core or one GPU."""
+
+    samples: int
+    planned: int
+    partitions: int
+    shards: int
+    gigabytes: float
+    cpu_hours: float
+    gpu_hours: float
+    measured: tuple[str, ...]  # stages whose rate was measured by earlier launches
+
+
+def cost(pipeline: Pipeline, store: Store | None) -> Cost:
+    """Reckoned from the rates of earlier launches in the folder, else from the recipe's `plan`."""
+    recipe = pipeline.recipe
+    partitions = pipeline.base_partitions()
+    planned = len(partitions) * recipe.partition_size
+    rates = measured_rates(store) if store else {}
+    hours = {"cpu": 0.0, "gpu": 0.0}
+    for stage in pipeline.stages:
+        each = rates.get(stage.name, recipe.plan.seconds_per_sample.get(stage.name, 0.0))
+        hours["gpu" if stage.resources.gpus else "cpu"] += each * planned / 3600
+    held_out = round(recipe.poses.count * recipe.split.val)
+    shards = sum(math.ceil(n / recipe.shards.samples) for n in (recipe.poses.count - held_out, held_out) if n)
+    size = recipe.poses.count * recipe.plan.bytes_per_sample / 1e9
+    return Cost(recipe.poses.count, planned, len(partitions), shards, size, hours["cpu"], hours["gpu"], tuple(sorted(rates)))
+
+
+def measured_rates(store: Store) -> dict[str, float]:
+    """Seconds a sample of each stage, from the folder's event logs."""
+    seconds: Counter = Counter()
+    samples: Counter = Counter()
+    for event in read_events(store):
+        if event.get("event") == "unit":
+            seconds[event["stage"]] += event["seconds"]
+            samples[event["stage"]] += event["given"]
+    return {stage: seconds[stage] / n for stage, n in sorted(samples.items()) if n}

@@ -1,0 +1,68 @@
+"""Contact sheets of a stage's rows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image, ImageDraw
+
+from manifests.errors import UserError
+from manifests.schema import rows_of
+from manifests.stage import Stage
+from pipeline.commit import table_name
+from pipeline.plan import Pipeline
+from pipeline.store import Store
+from pipeline.survey import DONE, Survey
+from pipeline.tables import Reader
+from pipeline.work import answers_by_row, device_of
+
+CAPTION_HEIGHT = 14
+
+
+def contact_sheet(pipeline: Pipeline, store: Store, stage_name: str, count: int, columns: int, cell: int) -> tuple[str, int]:
+    """Write `sheets/<stage>.png` with up to `count` rows spread over the run. Returns its name and the rows shown."""
+    stage_class = pipeline.by_name.get(stage_name)
+    if stage_class is None or not answers_by_row(stage_class):
+        shown = ", ".join(s.name for s in pipeline.stages if answers_by_row(s))
+        raise UserError(f"--stage {stage_name}: expected one of {shown}")
+    stage = stage_class(pipeline.configs[stage_name])
+    stage.setup(device_of(stage_class))
+    cells = [_cell(stage, row, cell) for row in _rows(pipeline, store, stage_class, count)]
+    if not cells:
+        raise UserError(f"{store.url}: stage {stage_name} has made nothing yet")
+    name = f"sheets/{stage_name}.png"
+    with store.stage(name) as staged:
+        _grid(cells, columns).save(staged.file, format="PNG")
+        staged.seal()
+    staged.publish()
+    return name, len(cells)
+
+
+def _rows(pipeline: Pipeline, store: Store, stage: type[Stage], count: int) -> Iterator[dict]:
+    """Evenly spread rows, with every column known when the stage was done."""
+    survey, reader = Survey(pipeline, store), Reader(pipeline, store)
+    units = [u for chains in survey.waves() for chain in chains for u in chain if u.stage == stage.name]
+    names = list(dict.fromkeys(u.name for u in units if survey.state(u).kind == DONE and store.exists(table_name(*u.key))))
+    ids = [i for name in names for i in ((name, s) for s in reader.ids(stage, name))]
+    picked = [ids[k] for k in np.linspace(0, len(ids) - 1, min(count, len(ids))).round().astype(int)] if ids else []
+    known = tuple(c for s in pipeline.stages[: pipeline.stages.index(stage) + 1] for c in s.writes.names)
+    for name in dict.fromkeys(n for n, _ in picked):
+        table = reader.gather(known, name, pa.chunked_array([[s for n, s in picked if n == name]]), reasons_of=stage)
+        yield from rows_of(table)
+
+
+def _cell(stage: Stage, row: dict, size: int) -> Image.Image:
+    picture = Image.fromarray(stage.preview(row)).convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+    cell = Image.new("RGB", (size, size + CAPTION_HEIGHT), "white")
+    cell.paste(picture, (0, 0))
+    ImageDraw.Draw(cell).text((2, size + 1), " ".join([row["sample_id"], row["reason"]]), fill="black")
+    return cell
+
+
+def _grid(cells: list[Image.Image], columns: int) -> Image.Image:
+    width, height = cells[0].size
+    rows = -(-len(cells) // columns)
+    sheet = Image.new("RGB", (width * min(columns, len(cells)), height * rows), "white")
+    for i, cell in enumerate(cells):
+        sheet.paste(cell, (width * (i % columns), height * (i // columns)))
+    return sheet

@@ -1,0 +1,59 @@
+"""What a run folder says of itself: done, stale and why, failed, to do."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from manifests.errors import UserError
+from manifests.recipe import Recipe, parse_recipe
+from pipeline.commit import failed_name
+from pipeline.plan import Pipeline
+from pipeline.run import RECIPE_FILE
+from pipeline.store import Store
+from pipeline.survey import DONE, Survey
+
+
+@dataclass
+class StageStatus:
+    """Units of one stage by state, why they are stale, and the samples it rejected or failed."""
+
+    counts: Counter = field(default_factory=Counter)
+    why: Counter = field(default_factory=Counter)
+    rejected: int = 0
+    failed: int = 0
+
+
+def frozen_recipe(store: Store, overrides: list[str] | None = None) -> Recipe:
+    """The recipe that the folder was last run with, `key=value` overrides applied."""
+    try:
+        text = store.read(RECIPE_FILE)
+    except FileNotFoundError:
+        raise UserError(f"{store.url}: not a run folder, it has no {RECIPE_FILE}") from None
+    return parse_recipe(text.decode(), store.path(RECIPE_FILE), overrides)
+
+
+def status(pipeline: Pipeline, store: Store) -> dict[str, StageStatus]:
+    """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell."""
+    survey = Survey(pipeline, store)
+    stages = {name: StageStatus() for name in pipeline.by_name}
+    for unit in (u for chains in survey.waves() for chain in chains for u in chain):
+        state, entry = survey.state(unit), stages[unit.stage]
+        entry.counts[state.kind] += 1
+        if state.kind != DONE and state.why:
+            entry.why[state.why] += 1
+        if state.kind == DONE and state.marker:
+            entry.rejected += state.marker.rows["rejected"]
+            entry.failed += state.marker.rows["failed"]
+    return stages
+
+
+def failures(pipeline: Pipeline, store: Store) -> Iterator[dict]:
+    """Rows of schema.FAILED of all committed units."""
+    survey = Survey(pipeline, store)
+    for unit in (u for chains in survey.waves() for chain in chains for u in chain):
+        marker = survey.state(unit).marker
+        if marker and failed_name(*unit.key) in marker.files and store.exists(failed_name(*unit.key)):
+            with store.open(failed_name(*unit.key)) as file:
+                yield from pq.read_table(file).to_pylist()

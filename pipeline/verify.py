@@ -1,0 +1,49 @@
+"""Finds every committed file that is not what its marker says, and clears away what is no longer needed."""
+
+from collections.abc import Iterator
+
+from manifests.errors import UserError
+from pipeline.commit import Damaged, clean, damage, marker_name, read_marker
+from pipeline.lock import RunLock
+from pipeline.plan import Pipeline
+from pipeline.store import Store
+from pipeline.survey import DONE, State, Survey
+
+
+def verify(pipeline: Pipeline, store: Store, drop: bool = False) -> Iterator[str]:
+    """A sentence for everything that is not as its marker says. `drop` takes the markers of damaged units away."""
+    survey = Survey(pipeline, store)
+    for unit in [u for chains in survey.waves() for chain in chains for u in chain]:
+        problems = list(_unit_damage(store, *unit.key))
+        if not problems and survey.state(unit).kind != DONE:
+            problems = [_not_done(unit.key, survey.state(unit))]
+        yield from problems
+        if problems and drop:
+            store.remove(marker_name(*unit.key))
+
+
+def _unit_damage(store: Store, stage: str, unit: str) -> Iterator[str]:
+    try:
+        marker = read_marker(store, stage, unit)
+    except Damaged as e:
+        yield str(e)
+        return
+    if marker:
+        yield from damage(store, marker)
+
+
+def _not_done(key: tuple[str, str], state: State) -> str:
+    return f"{key[0]}/{key[1]} is {state.kind}{f': {state.why}' if state.why else ''}"
+
+
+def clean_run(pipeline: Pipeline, store: Store) -> int:
+    """Remove the tables that only led to the shards, once everything verifies. Returns the bytes freed."""
+    with RunLock(store):
+        problems = list(verify(pipeline, store))
+        if problems:
+            raise UserError(f"{store.url}: not cleaned, {problems[0]}" + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
+        survey = Survey(pipeline, store)
+        intermediate = {s.name for s in pipeline.segments[0].stages}
+        units = [u for chains in survey.waves() for chain in chains for u in chain if u.stage in intermediate]
+        markers = {u.key: survey.state(u).marker for u in units}
+        return sum(clean(store, m) for m in markers.values() if m and not m.cleaned)

@@ -1,0 +1,19 @@
+"""Helpers that several test files share."""
+
+import hashlib
+from pathlib import Path
+
+from hypothesis import settings
+
+# The same examples every time, and no test may depend on how fast the machine is.
+settings.register_profile("skep", deadline=None, derandomize=True, database=None)
+settings.load_profile("skep")
+
+# Timings and who holds the folder are of one launch; everything else must be the same however a run went.
+OF_ONE_LAUNCH = ("events", "lock", "recipe.yaml")
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """sha256 of every file of a run but those that belong to one launch."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).parts[0] not in OF_ONE_LAUNCH]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

@@ -1,0 +1,61 @@
+"""Recipes: what is wrong is said in one sentence that names the file, the key and what was expected."""
+
+import pytest
+
+from manifests.errors import UserError
+from manifests.recipe import bundled_recipes, dump_recipe, load_recipe, parse_recipe, share_out
+
+
+@pytest.mark.parametrize("name", ["demo", "skep-120k", "smoke"])
+def test_bundled_recipes_are_sound_and_survive_freezing(name):
+    assert name in bundled_recipes()
+    recipe = load_recipe(name)
+    assert parse_recipe(dump_recipe(recipe), "frozen") == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("poses.cuont=3", r"recipe demo: unknown key poses\.cuont; did you mean count\?"),
+        ("wibble=3", r"recipe demo: unknown key wibble; expected one of name, seed"),
+        ("poses.count=many", r"recipe demo: poses\.count: input should be a valid integer.*got 'many'"),
+        ("poses.count=2", r"recipe demo: poses\.count: expected at least one sample a style, 6"),
+        ("split.val=1.5", r"recipe demo: split\.val: .*less than or equal to 1, got 1\.5"),
+        ("styles=[cubism]", r"recipe demo: styles\.0: .*'cartoon'.*got 'cubism'"),
+        ("styles=[ink, ink]", "recipe demo: styles: expected at least one style, each once"),
+        ("projections.fill=[0.9, 0.2]", r"recipe demo: projections\.fill: expected \[low, high\]"),
+        ("filter.ink.least=0.99", r"recipe demo: filter\.ink: expected least < most"),
+        ("seed=.nan", r"recipe demo: seed: "),
+        ("poses.count", "--set poses.count: expected key=value"),
+        ("name.first=a", "--set name.first=a: name is not a section"),
+        ("poses.count=[", r"--set poses\.count=\[: the value is not YAML"),
+    ],
+)
+def test_each_mistake_is_one_sentence(override, sentence):
+    with pytest.raises(UserError, match=f"^{sentence}") as error:
+        load_recipe("demo", [override])
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_no_recipes(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: [")
+    (tmp_path / "b.yaml").write_text("- 1")
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "d.yaml").write_text("name: x")
+    for name, sentence in {
+        "a.yaml": "not YAML, line 1",
+        "b.yaml": "expected a mapping",
+        "c.yaml": r"cannot read this recipe \(not text\)",
+        "d.yaml": "poses is missing",
+        "e.yaml": r"cannot read this recipe \(No such file or directory\); bundled ones are demo",
+    }.items():
+        with pytest.raises(UserError, match=f"{name}: {sentence}"):
+            load_recipe(str(tmp_path / name))
+
+
+def test_overrides_reach_the_recipe():
+    assert load_recipe("demo", ["poses.count=300", "run.workers=0"]).poses.count == 300
+
+
+def test_counts_are_shared_out():
+    assert share_out(8, ("a", "b", "c")) == {"a": 3, "b": 3, "c": 2}

@@ -1,0 +1,161 @@
+"""The frame: same bytes whatever carried the work, rounds, growth, refusals."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from manifests.errors import UserError
+from pipeline.lock import RunLock
+from pipeline.plan import Pipeline
+from pipeline.run import run
+from pipeline.store import Store
+from pipeline.verify import clean_run, verify
+from tests.conftest import tree
+from tests.toy import SPECS, toy_recipe
+
+
+def _run(folder, recipe=None, **more):
+    return run(recipe or toy_recipe(run__workers=0), str(folder), SPECS, quiet=True, **more)
+
+
+def _outcomes(folder):
+    rows = pq.read_table(folder / "dataset/verdicts/000000.parquet").to_pylist()
+    return {r["sample_id"]: r["outcome"] for r in rows}
+
+
+def test_workers_and_order_change_no_byte(tmp_path):
+    _run(tmp_path / "0")
+    for workers in (1, 2, 4):
+        _run(tmp_path / str(workers), toy_recipe(run__workers=workers), shuffle=workers)
+        assert tree(tmp_path / str(workers)) == tree(tmp_path / "0")
+
+
+def test_every_planned_sample_has_one_verdict(tmp_path):
+    summary = _run(tmp_path)
+    planned = {i for p in Pipeline(toy_recipe(), SPECS).base_partitions() for i in p.rows()["sample_id"].to_pylist()}
+    assert set(_outcomes(tmp_path)) == planned
+    assert sum(summary.outcomes.values()) == len(planned)
+    assert summary.outcomes["kept"] == 30 and summary.outcomes["rejected"] > 0
+
+
+def test_second_launch_does_nothing(tmp_path):
+    assert _run(tmp_path).units > 0
+    before = tree(tmp_path)
+    assert _run(tmp_path).units == 0
+    assert tree(tmp_path) == before
+
+
+def test_growth_redoes_no_partition(tmp_path):
+    _run(tmp_path)
+    before = {name: sha for name, sha in tree(tmp_path).items() if name.startswith(("poses/", "sketches/"))}
+    _run(tmp_path, toy_recipe(poses__count=60, run__workers=0))
+    after = tree(tmp_path)
+    assert before.items() <= after.items()
+    assert list(_outcomes(tmp_path).values()).count("kept") == 60
+    _run(tmp_path / "fresh", toy_recipe(poses__count=60, run__workers=0))
+    fresh = tree(tmp_path / "fresh")
+    assert {n: s for n, s in after.items() if n.startswith(("dataset/", "shards/"))} == {
+        n: s for n, s in fresh.items() if n.startswith(("dataset/", "shards/"))
+    }
+
+
+def test_shrinking_takes_surplus_shards_away(tmp_path):
+    _run(tmp_path)
+    _run(tmp_path, toy_recipe(poses__count=10, run__workers=0))
+    listed = {p.name for p in (tmp_path / "dataset").glob("*.tar")}
+    assert listed == {f"{p.name.removesuffix('.done.json')}.tar" for p in (tmp_path / "shards").glob("*.done.json")}
+    assert not list(verify(Pipeline(toy_recipe(poses__count=10), SPECS), Store(str(tmp_path))))
+
+
+def test_short_styles_get_another_round(tmp_path):
+    recipe = toy_recipe(poses__count=40, poses__oversample=1, run__workers=0)
+    summary = _run(tmp_path, recipe)
+    assert summary.outcomes["kept"] == 40
+    assert (tmp_path / "select/round-1.done.json").exists()
+    assert _run(tmp_path, recipe).units == 0
+
+
+def test_rounds_end_at_their_ceiling(tmp_path):
+    recipe = toy_recipe(poses__count=40, poses__oversample=1, select__rounds=0, run__workers=0)
+    assert _run(tmp_path, recipe).outcomes["kept"] < 40
+
+
+def test_until_stops_after_a_stage_and_goes_on(tmp_path):
+    _run(tmp_path, until="poses")
+    assert (tmp_path / "poses").exists() and not (tmp_path / "sketches").exists()
+    _run(tmp_path)
+    _run(tmp_path / "whole")
+    whole = {n: s for n, s in tree(tmp_path).items() if not n.startswith("whole/")}
+    assert whole == tree(tmp_path / "whole")
+
+
+def test_unknown_stage_is_named(tmp_path):
+    with pytest.raises(UserError, match="no stage is called dreams; there are poses"):
+        _run(tmp_path, until="dreams")
+
+
+def test_second_launcher_is_told_who_holds_the_folder(tmp_path):
+    with RunLock(Store(str(tmp_path))), pytest.raises(UserError, match=f"process {os.getpid()} on "):
+        _run(tmp_path)
+    _run(tmp_path)
+
+
+def test_a_dead_launcher_leaves_no_lock(tmp_path):
+    take = f"RunLock(Store({str(tmp_path)!r})).__enter__()"
+    code = f"import os; from pipeline.lock import RunLock; from pipeline.store import Store; {take}; os._exit(1)"
+    subprocess.run([sys.executable, "-c", code])
+    assert (tmp_path / "lock").read_text()
+    _run(tmp_path)
+
+
+def test_memory_store_holds_the_same_bytes(tmp_path):
+    _run(tmp_path)
+    _run("memory://toy")
+    store = Store("memory://toy")
+    for name, sha in tree(tmp_path).items():
+        assert hashlib.sha256(store.read(name)).hexdigest() == sha, name
+
+
+def test_clean_keeps_the_dataset_and_growth_redoes_what_it_needs(tmp_path):
+    _run(tmp_path)
+    pipeline, store = Pipeline(toy_recipe(), SPECS), Store(str(tmp_path))
+    shards = {n: s for n, s in tree(tmp_path).items() if n.startswith("dataset/")}
+    assert clean_run(pipeline, store) > 0
+    assert not list((tmp_path / "sketches").glob("*.parquet"))
+    assert not list(verify(pipeline, store))
+    assert _run(tmp_path).units == 0
+    _run(tmp_path, toy_recipe(poses__count=60, run__workers=0))
+    _run(tmp_path, toy_recipe(run__workers=0))
+    assert {n: s for n, s in tree(tmp_path).items() if n.startswith("dataset/")} == shards
+
+
+def test_verify_finds_damage_and_a_run_mends_it(tmp_path):
+    _run(tmp_path)
+    good, pipeline, store = tree(tmp_path), Pipeline(toy_recipe(), SPECS), Store(str(tmp_path))
+    for name in ("dataset/train-000000.tar", "sketches/ink-p00000.parquet", "poses/kids-p00000.done.json"):
+        data = bytearray((tmp_path / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (tmp_path / name).write_bytes(data)
+        problems = list(verify(pipeline, store, drop=True))
+        assert any(name.split("/")[1].split(".")[0] in p for p in problems), name
+        _run(tmp_path)
+        assert tree(tmp_path) == good
+    (tmp_path / "dataset/val-000000.tar").unlink()
+    assert list(verify(pipeline, store)) == ["dataset/val-000000.tar is missing"]
+
+
+def test_a_cleaned_folder_refuses_nothing_damaged(tmp_path):
+    _run(tmp_path)
+    (tmp_path / "dataset/train-000000.tar").write_bytes(b"")
+    with pytest.raises(UserError, match=r"not cleaned, dataset/train-000000\.tar differs"):
+        clean_run(Pipeline(toy_recipe(), SPECS), Store(str(tmp_path)))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write in this run folder"):
+        _run(tmp_path / "file" / "run")

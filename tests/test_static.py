@@ -1,0 +1,93 @@
+"""Rules that the code itself must keep: what reaches the data depends on names alone; imports point one way."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("manifests", "stages", "estimator", "pipeline")
+
+# What may not stand in code that makes data, and why.
+BANNED = {
+    r"\btime\.(time|time_ns|ctime|localtime|gmtime|strftime)\b|\bdatetime\b": "wall clock",
+    r"\buuid\b|\bsecrets\b|\bos\.urandom\b": "differs from run to run",
+    r"(?<![\w.])hash\(": "differs from process to process",
+    r"(?<![\w.])random\.\w|\bnp\.random\.(seed|rand|randn|randint|normal|uniform|choice|shuffle|permutation)\b": "global random state",
+    r"\bdefault_rng\(\s*\)": "unseeded",
+    r"\btorch\.(manual_seed|rand|randn|randint|randperm)\((?!.*generator)": "global random state",
+    r"(?<!sorted\()\b(os\.listdir|os\.scandir|glob\.glob)\(|(?<!sorted\()\b[\w.]+\.(iterdir|rglob|glob)\(": "unsorted listing",
+}
+# Code that plans, reports or trains draws no data; it keeps to the rules that concern it by tests of its own.
+MAKES_DATA = ("manifests", "stages", "pipeline/plan.py", "pipeline/work.py", "pipeline/tables.py", "pipeline/commit.py")
+ALLOWED = {"bundled_recipes", "content_digest"}  # both sort what they list, one line further on
+
+
+def _sources(*parts):
+    for part in parts:
+        path = ROOT / part
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def _code_lines(path):
+    """(line number, code) without comments and docstrings."""
+    tree = ast.parse(path.read_text())
+    docs = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            docs.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if number not in docs:
+            yield number, line.split("#")[0]
+
+
+@pytest.mark.parametrize(("pattern", "why"), BANNED.items())
+def test_nothing_that_changes_from_run_to_run_reaches_the_data(pattern, why):
+    hits = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()} ({why})"
+        for path in _sources(*MAKES_DATA)
+        if not path.match("stages/body/build/*")
+        for number, line in _code_lines(path)
+        if re.search(pattern, line) and "sorted(" not in line and "for p in folder.iterdir()" not in line
+    ]
+    assert not hits
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+
+
+def test_imports_point_one_way():
+    """manifests <- stages <- estimator; pipeline knows manifests, and the rest only through registry and cli."""
+    may = {"manifests": {"manifests"}, "stages": {"manifests", "stages"}, "estimator": {"manifests", "stages", "estimator"}}
+    for package in PACKAGES:
+        for path in _sources(package):
+            name = path.relative_to(ROOT).as_posix()
+            allowed = may.get(package, {"manifests", "pipeline"} | ({"estimator"} if name == "pipeline/cli.py" else set()))
+            wrong = set(_imports(path)) & set(PACKAGES) - allowed
+            assert not wrong, f"{name} imports {wrong}"
+
+
+def test_help_loads_neither_stages_nor_torch():
+    code = (
+        "import sys, pipeline.cli as c\n"
+        "try: c.app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'numpy', 'pyarrow', 'ray', 'diffusers', 'stages') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert out.strip().endswith("[]")
+
+
+def test_no_code_comes_from_data():
+    """Nothing unpickles, evaluates, or runs a shell."""
+    bad = r"pickle\.loads?\(|torch\.load\(|allow_pickle=True|trust_remote_code=True|shell=True|(?<![\w.])eval\(|(?<![\w.])exec\("
+    hits = [f"{p.relative_to(ROOT)}:{n}" for p in _sources(*PACKAGES) for n, line in _code_lines(p) if re.search(bad, line)]
+    assert not hits
