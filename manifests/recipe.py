@@ -23,7 +23,7 @@ PLAN_ONLY: dict[str, Any] = {"plan_only": True}
 class Section(BaseModel):
     """Base of every part of a recipe: unknown keys are errors, values never change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
 
 class Body(Section):
@@ -46,7 +46,6 @@ class Poses(Section):
     source: Literal["limits"] = "limits"
     facing_deg: Degrees = Field(35, description="standard deviation of the turn away from the viewer")
     back_share: Share = Field(0.08, description="share of figures seen from any side, back included")
-    elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
     lean_deg: Annotated[float, Field(ge=0, le=60)] = Field(6, description="standard deviation of the lean of the whole body")
 
 
@@ -58,6 +57,7 @@ class Projections(Section):
     proportions: dict[Literal["realistic", "heroic", "chibi", "child", "long"], Weight] = {
         "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 1,
     }  # fmt: skip
+    elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
     fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = (12, 45)
     fill: tuple[Share, Share] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")
 
@@ -74,7 +74,7 @@ class Ink(Section):
 
     least: Share = 0.004
     most: Share = 0.98
-    border: Share = Field(0.6, description="most of the picture's rim that ink may cover on plain paper")
+    border: Share = Field(0.6, description="most of a side (left, right, top) that ink may cover on plain paper")
 
 
 class Filter(Section):
@@ -112,7 +112,7 @@ class Run(Section):
     workers: Annotated[int, Field(ge=0)] = Field(2, description="processes; 0 runs in the launcher itself")
     timeout_s: Annotated[float, Field(gt=0)] = Field(300, description="longest time one call of a stage may take")
     failed_ceiling: Share = Field(0.01, description="share of samples that may fail before the run stops")
-    log_level: Literal["debug", "info", "warning"] = "info"
+    log_level: Literal["debug", "info", "warning"] = Field("info", description="warning: no progress; debug: a line a unit")
 
 
 class Plan(Section):

@@ -51,7 +51,7 @@ PROJECTIONS = pa.schema([
     _text("proportions", "name of the proportion preset behind bone_scales"),
     _tensor("pose", (24, 3), "pose_world with the root turned into the camera frame", "rad", "parent joint; root: camera"),
     _tensor("transl", (3,), "add to the posed body to place it before the camera", "m", "camera"),
-    _tensor("bone_scales", (24,), "length factor along the bone; leaves scale head, hands, feet in every direction", "1"),
+    _tensor("bone_scales", (24,), "length factor along the bone; head, hand from the wrist, foot from the ankle in all directions", "1"),
     _tensor("joints3d", (16, 3), "joints of the undistorted body", "m", "camera"),
     _tensor("joints3d_drawn", (16, 3), "joints of the body with drawn proportions", "m", "camera"),
     _tensor("joints2d", (16, 2), "projection of joints3d_drawn", "px", "image"),

@@ -56,7 +56,7 @@ def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrid
     rates = f"rates measured here: {', '.join(c.measured)}" if c.measured else "rates from the recipe"
     print(f"{c.samples} samples wanted, {c.planned} planned in {c.partitions} partitions; {c.shards} shards, {c.gigabytes:.2f} GB")
     print(f"{c.cpu_hours:.2f} CPU-hours, {c.gpu_hours:.2f} GPU-hours ({rates})")
-    Console().print(_status_table(pipeline, store))
+    _print_status(pipeline, store)
 
 
 @app.command()
@@ -68,7 +68,7 @@ def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = No
 
     store = Store(folder)
     pipeline = Pipeline(_recipe_of(store, recipe, overrides))
-    Console().print(_status_table(pipeline, store))
+    _print_status(pipeline, store)
     for row in failures(pipeline, store):
         print(f"failed: {row['sample_id']} in {row['stage']}: {row['reason']} (traceback {row['digest']})")
 
@@ -137,7 +137,6 @@ def doctor() -> None:
 def train(folder: GivenRun) -> None:
     """Train the estimator of a run's recipe on its shards; goes on from the last checkpoint."""
     from estimator.train import train as train_model
-
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
@@ -150,7 +149,6 @@ def train(folder: GivenRun) -> None:
 def evaluate(folder: GivenRun) -> None:
     """Compare the trained estimator with the mean pose on the held-out split."""
     from estimator.evaluate import evaluate as evaluate_model
-
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
@@ -177,14 +175,17 @@ def _recipe_of(store, recipe: str, overrides: list[str] | None) -> Recipe:
     return load_recipe(recipe, overrides) if recipe else frozen_recipe(store, overrides)
 
 
-def _status_table(pipeline, store) -> Table:
+def _print_status(pipeline, store) -> None:
     from pipeline.status import status as look
 
-    table = Table("stage", "done", "stale", "to do", "rejected", "failed", "why", box=None)
-    for name, s in look(pipeline, store).items():
-        counts = (s.counts["done"], s.counts["stale"], s.counts["to do"], s.rejected, s.failed)
-        table.add_row(name, *map(str, counts), "; ".join(f"{why} ({n})" for why, n in s.why.most_common(3)))
-    return table
+    stages = look(pipeline, store)
+    table = Table("stage", "done", "stale", "to do", "rejected", "failed", box=None)
+    for name, s in stages.items():
+        table.add_row(name, *map(str, (s.counts["done"], s.counts["stale"], s.counts["to do"], s.rejected, s.failed)))
+    Console().print(table)
+    for name, s in stages.items():
+        for why, units in s.why.most_common():
+            print(f"{name}: {units} to redo: {why}")
 
 
 def _sum_of(outcomes: dict[str, int]) -> str:

@@ -41,16 +41,16 @@ class Tally:
 
 
 class Progress:
-    """Shows a run and logs it; `stages` in the order to show."""
+    """Shows a run and logs it; `stages` in the order to show. `level`: recipe.Run.log_level."""
 
-    def __init__(self, stages: list[str], store: Store, quiet: bool = False):
+    def __init__(self, stages: list[str], store: Store, level: str = "info"):
         self.tallies = {name: Tally() for name in stages}
         self.surplus = 0
         self._log = _EventLog(store)
         self._console = Console(stderr=True)
-        interactive = self._console.is_terminal and not quiet
+        interactive = self._console.is_terminal and level != "warning"
         self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self.table) if interactive else None
-        self._quiet, self._said = quiet, 0.0
+        self._level, self._said = level, 0.0
 
     def __enter__(self) -> "Progress":
         if self._live:
@@ -60,7 +60,7 @@ class Progress:
     def __exit__(self, kind, *_) -> None:
         if self._live:
             self._live.stop()
-        elif not self._quiet:
+        elif self._level != "warning":
             self._say()
         self.event("end", ok=kind is None)
         self._log.close()
@@ -84,7 +84,9 @@ class Progress:
         for name in ("made", "rejected", "failed"):
             setattr(tally, name, getattr(tally, name) + row[name])
         self.event("unit", **row)
-        if not self._live and not self._quiet and time.monotonic() - self._said > PLAIN_EVERY_S:
+        if self._level == "debug":
+            self._console.print(f"{row['stage']}/{row['unit']}: {row}", highlight=False)
+        elif not self._live and self._level != "warning" and time.monotonic() - self._said > PLAIN_EVERY_S:
             self._say()
 
     def event(self, kind: str, **fields) -> None:

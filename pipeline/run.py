@@ -63,7 +63,7 @@ class _Runner:
     def __init__(self, pipeline: Pipeline, store: Store, until: str | None, retry_failed: bool, shuffle: int | None, quiet: bool):
         self.pipeline, self.store, self.until = pipeline, store, until
         self.survey = Survey(pipeline, store, retry_failed)
-        self.progress = Progress(list(pipeline.by_name), store, quiet)
+        self.progress = Progress(list(pipeline.by_name), store, "warning" if quiet else pipeline.recipe.run.log_level)
         self._order = random.Random(shuffle) if shuffle is not None else None
         self._count = 0
         self._planned_samples = 0

@@ -1,0 +1,1 @@
+"""The SMPL-format body: reading, posing, camera, raster and contacts."""

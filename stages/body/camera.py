@@ -1,0 +1,29 @@
+"""The pinhole camera. Camera frame: x right, y down, z away from the viewer, metres; pixels from the top-left corner."""
+
+import numpy as np
+
+from stages.body.rotations import about
+
+# World (y up, facing +z) to camera for a level view from the front.
+FRONT = np.diag([1.0, -1.0, -1.0])
+
+
+def intrinsics(focal: float, size: int) -> np.ndarray:
+    """K (3, 3) of a square picture with the principal point in its middle; focal length in pixels."""
+    return np.array([[focal, 0.0, size / 2], [0.0, focal, size / 2], [0.0, 0.0, 1.0]])
+
+
+def focal_of(fov_deg: float, size: int) -> float:
+    """Focal length in pixels of a field of view over the picture's side."""
+    return size / 2 / float(np.tan(np.radians(fov_deg) / 2))
+
+
+def view_from(elevation: float) -> np.ndarray:
+    """World to camera (3, 3) for a view from the front, looking down by `elevation` radians."""
+    return FRONT @ about("x", elevation)
+
+
+def project(points: np.ndarray, camera_K: np.ndarray) -> np.ndarray:
+    """Pixels (..., 2) of points (..., 3) in the camera frame; z must be above 0."""
+    flat = points @ camera_K.T
+    return flat[..., :2] / flat[..., 2:]

@@ -1,0 +1,1 @@
+"""Proportions, camera and every label that follows from them."""

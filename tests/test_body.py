@@ -1,0 +1,242 @@
+"""The body: posing, rotations, raster, contacts, files."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests.errors import UserError
+from manifests.skeleton import BODY_PARTS, MIRROR, SMPL_PARENTS
+from stages.body import rotations
+from stages.body.build.archive import write_npz
+from stages.body.camera import intrinsics, project
+from stages.body.contacts import ContactFinder
+from stages.body.figure import make_figure
+from stages.body.files import read_body
+from stages.body.model import load_body
+from stages.body.raster import rasterize
+from stages.body.skinning import MAIN_CHILD, WHOLE
+from stages.poses.anatomy import pose_from_angles
+from stages.poses.limits import ANGLES, INDEX
+
+LEVEL = np.zeros((24, 3))
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+def some_pose(seed, spread=0.5):
+    random = np.random.default_rng(seed)
+    return random.normal(0, spread, (24, 3)), random.normal(0, 1, 10)
+
+
+def oracle(arrays, pose, betas):
+    smplx = pytest.importorskip("smplx", reason="smplx (non-commercial) is not installed")
+    torch = pytest.importorskip("torch")
+    data = {k: v.astype(np.int64) if v.dtype.kind == "u" else v for k, v in arrays.items()}
+    model = smplx.SMPL(model_path="", data_struct=smplx.utils.Struct(**data), dtype=torch.float64)
+    with torch.no_grad():
+        out = model(betas=torch.tensor(betas[None]), body_pose=torch.tensor(pose[1:].reshape(1, -1)), global_orient=torch.tensor(pose[:1]))
+    return out.vertices[0].numpy(), out.joints[0, :24].numpy()
+
+
+@pytest.mark.parametrize("correctives", [0.0, 0.001])
+def test_posing_equals_smplx(tmp_path, correctives):
+    arrays = read_body(None)
+    posedirs = correctives * np.random.default_rng(2).normal(size=(len(arrays["v_template"]), 3, 207))
+    arrays["posedirs"] = posedirs.astype(np.float32)
+    pose, betas = some_pose(0)
+    vertices, joints = oracle(arrays, pose, betas)
+    np.savez(tmp_path / "body.npz", **arrays)
+    posed = load_body(tmp_path / "body.npz").pose(pose, betas)
+    assert np.abs(posed.vertices - vertices).max() < 1e-5
+    assert np.abs(posed.joints - joints).max() < 1e-5
+
+
+def test_factors_of_one_change_nothing(body):
+    pose, betas = some_pose(1)
+    assert np.array_equal(body.pose(pose, betas).vertices, body.pose(pose, betas, np.ones(24)).vertices)
+    assert np.allclose(body.joints(LEVEL, betas)[0], body.rest_points(betas)[:24])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_bones_have_the_lengths_that_are_asked_for(seed):
+    body, scales = load_body_once(), np.exp(np.random.default_rng(seed).normal(0, 0.4, 24))
+    pose, betas = some_pose(seed)
+    plain, scaled = body.joints(pose, betas)[0], body.joints(pose, betas, scales)[0]
+    for j in range(24):
+        child = MAIN_CHILD[j]
+        if child >= 0:
+            want = scales[j] * np.linalg.norm(plain[child] - plain[j])
+            assert np.linalg.norm(scaled[child] - scaled[j]) == pytest.approx(want, rel=1e-9)
+    assert np.allclose(scaled[0], plain[0])
+
+
+def load_body_once(cache=[]):  # noqa: B006 - hypothesis takes no module fixtures
+    if not cache:
+        cache.append(load_body())
+    return cache[0]
+
+
+def test_a_longer_thigh_keeps_its_girth_and_a_bigger_head_its_form(body):
+    scales = np.ones(24)
+    scales[[1, 15]] = 1.5, 2.0
+    plain, scaled = body.vertices(LEVEL, np.zeros(10)), body.vertices(LEVEL, np.zeros(10), scales)
+    thigh = (body.bones[:, 0] == 1) & (body.weights[:, 0] > 0.999)
+    head = (body.bones[:, 0] == 15) & (body.weights[:, 0] > 0.999)
+    assert np.ptp(scaled[thigh], axis=0)[0] == pytest.approx(np.ptp(plain[thigh], axis=0)[0], rel=0.1)
+    assert np.allclose(np.ptp(scaled[head], axis=0), 2 * np.ptp(plain[head], axis=0))
+    assert WHOLE[15]
+    assert not WHOLE[1]
+
+
+def test_joints_of_a_drawing_are_rigid_points(body):
+    pose, betas = some_pose(3)
+    rest, posed = body.joints(LEVEL, betas), body.joints(pose, betas)
+    for mark, carrier in ((0, 15), (14, 10), (15, 11)):
+        assert np.linalg.norm(posed[1][mark] - posed[0][carrier]) == pytest.approx(np.linalg.norm(rest[1][mark] - rest[0][carrier]))
+    skull = rest[1][0]
+    assert abs(skull[0]) < 1e-3
+    assert rest[0][15, 1] < skull[1]
+    assert rest[1][14, 2] > rest[0][10, 2]
+
+
+def test_the_mirrored_pose_is_the_mirrored_figure(body):
+    pose, _ = some_pose(4)
+    swap = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+    joints = body.joints(pose, np.zeros(10))[1]
+    other = body.joints(rotations.mirror(pose[swap]), np.zeros(10))[1]
+    assert np.abs(other[list(MIRROR)] * [-1, 1, 1] - joints).max() < 2e-3  # the bundled body is symmetric to a millimetre
+
+
+@given(st.lists(st.floats(-3, 3), min_size=3, max_size=3))
+def test_rotations_there_and_back(vector):
+    matrix = rotations.matrix_from_axis_angle(vector)
+    assert np.allclose(matrix @ matrix.T, np.eye(3))
+    assert np.allclose(rotations.matrix_from_axis_angle(rotations.axis_angle_from_matrix(matrix)), matrix, atol=1e-9)
+    assert np.allclose(rotations.matrix_from_six(rotations.six_from_matrix(matrix)), matrix)
+    assert rotations.angle_between(matrix, matrix) < 1e-6
+    flip = np.diag([-1.0, 1, 1])
+    assert np.allclose(rotations.matrix_from_axis_angle(rotations.mirror(np.array(vector))), flip @ matrix @ flip)
+
+
+@pytest.mark.parametrize("axis", [*np.eye(3), np.array([0.6, -0.8, 0.0])])
+@pytest.mark.parametrize("rounding", [-1e-15, 0, 1e-15])
+def test_half_turns_come_back_with_one_sign(axis, rounding):
+    matrix = rotations.matrix_from_axis_angle((np.pi + rounding) * axis)
+    assert np.allclose(rotations.axis_angle_from_matrix(matrix), np.pi * axis)
+
+
+def cast(vertices, faces, direction):
+    """Nearest hit of a ray from the origin, by brute force: (depth, face), depth infinite where it misses."""
+    best = (np.inf, -1)
+    for f, (a, b, c) in enumerate(vertices[faces]):
+        try:
+            u, v, t = np.linalg.solve(np.stack([b - a, c - a, -direction], 1), -a)
+        except np.linalg.LinAlgError:
+            continue
+        if u >= 0 and v >= 0 and u + v <= 1 and 0 < t * direction[2] < best[0]:
+            best = (t * direction[2], f)
+    return best
+
+
+def test_raster_agrees_with_ray_casting():
+    random, size = np.random.default_rng(5), 24
+    vertices, faces = random.normal([0, 0, 3], 0.6, (40, 3)), random.integers(0, 40, (30, 3)).astype(np.int32)
+    K = intrinsics(20.0, size)
+    buffers = rasterize(vertices, faces, np.arange(1, 31, dtype=np.uint8), K, size)
+    hits = 0
+    for y in range(size):
+        for x in range(size):
+            depth, face = cast(vertices, faces, np.linalg.inv(K) @ [x + 0.5, y + 0.5, 1])
+            assert buffers.face[y, x] == face
+            assert buffers.part[y, x] == face + 1
+            assert buffers.depth[y, x] == pytest.approx(depth if face >= 0 else 0, rel=1e-5)
+            hits += face >= 0
+    assert hits > 100
+
+
+def test_normals_face_the_viewer_and_near_triangles_are_dropped(body):
+    pose = LEVEL.copy()
+    pose[0, 0] = np.pi
+    figure = make_figure(body, pose, np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(120, 128), 128)
+    seen = figure.depth > 0
+    assert np.allclose(np.linalg.norm(figure.normal[seen], axis=1), 1, atol=1e-3)
+    assert (figure.normal[seen][:, 2] < 0).mean() > 0.97
+    assert not figure.normal[~seen].any()
+    assert np.abs(project(figure.joints, figure.camera_K) - figure.joints2d).max() < 1e-9
+    inside = make_figure(body, pose, np.zeros(10), np.ones(24), np.zeros(3), intrinsics(120, 128), 128)
+    assert np.isfinite(inside.depth).all()
+
+
+def arms(**angles):
+    """A standing figure with both arms alike; angles in degrees as in stages/poses/limits.py."""
+    values = np.zeros(len(ANGLES))
+    for name, value in angles.items():
+        for side in ("left", "right"):
+            values[INDEX[f"{side}_{name}"]] = value
+    return pose_from_angles(values)
+
+
+def touching(body, pose):
+    found = ContactFinder(body).contacts(pose, np.zeros(10))
+    assert np.array_equal(found, found.T)
+    return {frozenset((BODY_PARTS[a], BODY_PARTS[b])) for a, b in zip(*np.nonzero(found), strict=True)}
+
+
+def test_nothing_touches_in_the_rest_pose_or_at_ease(body):
+    assert touching(body, LEVEL) == set()
+    assert touching(body, arms(arm_raise=15, arm_plane=10, elbow=15)) == set()
+
+
+def test_hands_on_hips_on_the_head_and_before_the_chest(body):
+    hips = touching(body, arms(arm_raise=54, arm_plane=-20, arm_twist=63, elbow=91, forearm_twist=8, wrist=33))
+    assert {frozenset((f"{side}_hand", "hips")) for side in ("left", "right")} <= hips
+    head = touching(body, arms(arm_raise=127, arm_plane=9, arm_twist=-72, elbow=124, forearm_twist=30, wrist=8))
+    assert {frozenset((f"{side}_hand", "head")) for side in ("left", "right")} <= head
+    chest = touching(body, arms(arm_raise=42, arm_plane=29, arm_twist=49, elbow=130, forearm_twist=10, wrist=8))
+    assert frozenset(("left_hand", "right_hand")) in chest
+    assert not any("left_thigh" in pair for pair in hips | head | chest)
+
+
+def bad_files():
+    arrays = read_body(None)
+    yield "weights is missing", {k: v for k, v in arrays.items() if k != "weights"}
+    yield "J_regressor has shape", {**arrays, "J_regressor": arrays["J_regressor"][:23]}
+    yield "f points at vertices", {**arrays, "f": arrays["f"] + len(arrays["v_template"])}
+    yield "kintree_table is not", {**arrays, "kintree_table": np.zeros((2, 24), int)}
+    yield "shapedirs holds 3", {**arrays, "shapedirs": arrays["shapedirs"][:, :, :3]}
+    yield "v_template must hold finite", {**arrays, "v_template": arrays["v_template"] * np.nan}
+    yield "shapedirs is damaged or holds Python objects", {**arrays, "shapedirs": np.array([{}], object)}
+    yield "weights of a vertex", {**arrays, "weights": arrays["weights"] * 0.5}
+
+
+@pytest.mark.parametrize(("sentence", "arrays"), bad_files())
+def test_bad_files_name_file_and_key(tmp_path, sentence, arrays):
+    path = tmp_path / "broken.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=sentence) as error:
+        load_body(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
+def test_files_that_are_no_archive(tmp_path, content):
+    path = tmp_path / "body.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="body"):
+        load_body(path)
+    with pytest.raises(UserError, match=r"nowhere\.npz"):
+        load_body(tmp_path / "nowhere.npz")
+
+
+def test_the_bundled_file_is_small_and_its_tree_is_smpls(tmp_path):
+    arrays = read_body(None)
+    assert tuple(arrays["kintree_table"][0, 1:]) == SMPL_PARENTS[1:]
+    for name in ("a.npz", "b.npz"):
+        write_npz(tmp_path / name, arrays)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "a.npz").stat().st_size < 4e6

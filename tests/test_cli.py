@@ -1,0 +1,91 @@
+"""The commands as a user types them, in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SMALL = ["--set", "poses.count=4", "--set", "run.workers=1"]
+
+
+def skep(*args, cwd=None):
+    return subprocess.run([sys.executable, "-m", "pipeline", *args], capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A smoke run made by the command itself."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    done = skep("run", "smoke", "--run", str(folder), *SMALL)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_run_says_what_became_of_every_sample(made):
+    folder, done = made
+    assert f"{folder}: 18 samples planned" in done.stdout or "samples planned = 4 kept" in done.stdout
+    assert "shards" in done.stderr
+
+
+def test_the_second_run_has_nothing_to_do(made):
+    done = skep("run", "smoke", "--run", str(made[0]), *SMALL)
+    assert done.returncode == 0 and "nothing to do, all is done" in done.stdout
+
+
+def test_status_plan_verify_show(made):
+    folder = str(made[0])
+    status = skep("status", folder)
+    assert status.returncode == 0 and "index" in status.stdout
+    stale = skep("status", folder, "--set", "filter.ink.border=0.4")
+    assert "filter.ink.border: 0.6 → 0.4" in stale.stdout
+    plan = skep("plan", "smoke", "--run", folder, "--set", "poses.count=100")
+    assert "100 samples wanted" in plan.stdout and "rates measured here" in plan.stdout
+    verify = skep("verify", folder)
+    assert verify.returncode == 0 and "every file is what it should be" in verify.stdout
+    for stage in ("poses", "projections", "sketches", "filter"):
+        show = skep("show", folder, "--stage", stage, "--count", "3")
+        assert show.returncode == 0, show.stderr
+        assert (made[0] / f"sheets/{stage}.png").stat().st_size > 1000
+
+
+def test_verify_exits_with_1_on_damage(made, tmp_path):
+    folder = tmp_path / "run"
+    assert skep("run", "smoke", "--run", str(folder), *SMALL, "--until", "poses").returncode == 0
+    (folder / "poses/stick-p00000.parquet").write_bytes(b"")
+    done = skep("verify", str(folder))
+    assert done.returncode == 1 and "poses/stick-p00000.parquet differs from its sha256" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (("run", "nothing.yaml"), "skep: nothing.yaml: cannot read this recipe"),
+        (("run", "smoke", "--set", "poses.count=x"), "skep: recipe smoke: poses.count: "),
+        (("run", "smoke", "--executor", "abacus"), "skep: --executor abacus: expected local"),
+        (("status", "nowhere"), "skep: nowhere: not a run folder, it has no recipe.yaml"),
+        (("show", "nowhere"), "skep: nowhere: not a run folder"),
+        (("train", "nowhere"), "skep: nowhere: not a run folder"),
+        (("verify", "bogus://x"), "skep: bogus://x: cannot use this address"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_2(args, sentence, tmp_path):
+    done = skep(*args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(sentence) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_how_to_resume(number, code, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "pipeline", "run", "smoke", "--run", str(folder), "--set", "poses.count=400"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list(folder.glob("poses/*.done.json")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "run the same command to resume" in said
+    assert not list(folder.rglob("*.tmp"))

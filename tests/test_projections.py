@@ -1,0 +1,185 @@
+"""Projections: proportions, framing, labels, the stage."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests import schema
+from manifests.recipe import Recipe
+from manifests.skeleton import JOINTS, LIMB_PAIRS
+from manifests.stage import Config, Context
+from stages.body.camera import FRONT, intrinsics, project
+from stages.body.figure import make_figure
+from stages.body.model import load_body
+from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from stages.poses.stage import Poses
+from stages.projections import labels
+from stages.projections.proportions import PRESETS, draw_proportions
+from stages.projections.stage import Projections
+
+SIZE = 128
+RECIPE = Recipe.model_validate({"name": "t", "poses": {"count": 10}, "projections": {"size": SIZE}})
+NAMES = [f"ink-{i:06d}" for i in range(24)]
+STAGE = Projections(Config(RECIPE, Projections.config))
+BODY = load_body()
+
+
+def context(stage):
+    return Context(seed=5, stage=stage, unit="t", sink=None, device="cpu", ledger=None)
+
+
+@pytest.fixture(scope="module")
+def poses():
+    table = pa.table({"sample_id": NAMES, "style": ["ink"] * len(NAMES)}, schema=schema.PLANNED)
+    return Poses(Config(RECIPE, Poses.config)).process(table, context("poses"))
+
+
+@pytest.fixture(scope="module")
+def rows(poses):
+    return STAGE.process(poses, context("projections"))
+
+
+def arrays(table):
+    return {name: schema.to_numpy(table, name) for name in schema.tensor_names(table.schema)}
+
+
+def figures(poses, rows):
+    data, betas = arrays(rows), schema.to_numpy(poses, "betas")
+    for i in range(len(rows)):
+        yield i, make_figure(BODY, data["pose"][i], betas[i], data["bone_scales"][i], data["transl"][i], data["camera_K"][i], SIZE)
+
+
+def test_rows_fit_the_schema(rows):
+    assert rows.schema.equals(schema.PROJECTIONS)
+    assert rows.column("sample_id").to_pylist() == NAMES
+    assert all(np.isfinite(values).all() for values in arrays(rows).values())
+
+
+def test_joints2d_are_the_projection_of_the_drawn_joints(rows):
+    data = arrays(rows)
+    for i in range(len(rows)):
+        pixels = project(data["joints3d_drawn"][i].astype(float), data["camera_K"][i].astype(float))
+        assert np.abs(pixels - data["joints2d"][i]).max() < 0.01
+
+
+def test_the_figure_can_be_drawn_again_from_its_labels(poses, rows):
+    data = arrays(rows)
+    for i, figure in figures(poses, rows):
+        assert np.abs(figure.joints16_2d - data["joints2d"][i]).max() < 0.01
+        assert np.array_equal(labels.visibility(figure.joints16_2d, figure.part), data["visibility"][i])
+        filled = np.argwhere(figure.depth > 0)
+        x0, y0, x1, y1 = data["bbox"][i]
+        assert 0 <= x0 < x1 <= SIZE
+        assert 0 <= y0 < y1 <= SIZE
+        assert filled[:, 0].min() + 0.5 >= y0
+        assert filled[:, 1].max() + 0.5 <= x1
+
+
+def test_figures_fill_the_picture_as_asked(rows):
+    boxes, (low, high) = schema.to_numpy(rows, "bbox"), RECIPE.projections.fill
+    spans = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / SIZE
+    assert spans.min() > low - 0.02
+    assert spans.max() < high + 0.02
+
+
+def test_world_and_camera_agree(poses, rows):
+    data, world, betas = arrays(rows), schema.to_numpy(poses, "pose_world"), schema.to_numpy(poses, "betas")
+    for i in range(len(rows)):
+        joints = BODY.joints(world[i], betas[i])[1] @ data["camera_R"][i].T + data["camera_t"][i]
+        assert np.abs(joints - data["joints3d"][i]).max() < 1e-4
+
+
+def test_both_bodies_share_the_pelvis(poses, rows):
+    data, betas = arrays(rows), schema.to_numpy(poses, "betas")
+    for i, figure in figures(poses, rows):
+        plain = BODY.joints(data["pose"][i], betas[i])[0] + data["transl"][i]
+        assert np.abs(plain[0] - figure.joints[0]).max() < 1e-9
+
+
+def test_labels_follow_from_the_drawn_joints(rows):
+    data = arrays(rows)
+    steps = np.stack([labels.depth_step(j) for j in data["joints3d_drawn"]])
+    assert np.abs(steps - data["depth_step"]).max() < 5e-5
+    assert ((data["foreshortening"] >= 0) & (data["foreshortening"] <= 1)).all()
+    assert (data["visibility"] == labels.VISIBLE).mean() > 0.7
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sets(st.integers(0, len(NAMES) - 1), min_size=1, max_size=5))
+def test_a_sample_does_not_know_its_neighbours(chosen):
+    table = pa.table({"sample_id": NAMES, "style": ["ink"] * len(NAMES)}, schema=schema.PLANNED)
+    some = Poses(Config(RECIPE, Poses.config)).process(table, context("poses")).take(sorted(chosen))
+    together = STAGE.process(some, context("projections"))
+    alone = [STAGE.process(some.slice(i, 1), context("projections")) for i in range(len(some))]
+    assert together.equals(pa.concat_tables(alone).combine_chunks())
+
+
+def seen_from(yaw):
+    pose = np.zeros((24, 3))
+    pose[0] = [0, yaw, 0]
+    pose[0] = axis_angle_from_matrix(FRONT @ matrix_from_axis_angle(pose[0]))
+    figure = make_figure(BODY, pose, np.zeros(10), np.ones(24), np.array([0, 0, 6.0]), intrinsics(340, 256), 256)
+    return dict(zip(JOINTS, labels.visibility(figure.joints16_2d, figure.part), strict=True))
+
+
+def test_visibility_from_the_front_and_the_side():
+    assert set(seen_from(0).values()) == {labels.VISIBLE}
+    side = seen_from(np.pi / 2)  # the left arm points away from the viewer, the right one at him
+    assert side["left_elbow"] == side["left_hip"] == side["left_knee"] == labels.OCCLUDED
+    assert side["right_shoulder"] == labels.OCCLUDED
+    assert side["right_wrist"] == side["right_knee"] == side["head"] == labels.VISIBLE
+
+
+def test_visibility_outside_the_image():
+    part = np.zeros((10, 10), np.uint8)
+    part[5, 5] = 1
+    joints = np.full((16, 2), 5.5)
+    joints[1], joints[2], joints[3] = (-0.1, 5), (5, 10.0), (2, 2)
+    assert labels.visibility(joints, part)[:4].tolist() == [labels.OCCLUDED, labels.OUTSIDE, labels.OUTSIDE, labels.VISIBLE]
+
+
+def test_limb_order_tells_which_limb_is_in_front():
+    joints = np.zeros((16, 3))
+    joints[:, 0], joints[:, 2] = np.arange(16) * 5.0, 10
+    joints[3], joints[4] = (-1, 0, 3), (1, 0, 3)  # right forearm, near
+    joints[12], joints[13] = (0, -2, 5), (0, 2, 5)  # left shin, behind it
+    order = dict(zip(LIMB_PAIRS, labels.limb_order(joints, intrinsics(100, 128)), strict=True))
+    assert order["right_forearm", "left_shin"] == -1
+    joints[3, 2] = joints[4, 2] = 8
+    order = dict(zip(LIMB_PAIRS, labels.limb_order(joints, intrinsics(100, 128)), strict=True))
+    assert order["right_forearm", "left_shin"] == 1
+    assert order["right_forearm", "left_forearm"] == 0
+
+
+def test_foreshortening_is_a_cosine():
+    joints = np.zeros((16, 3))
+    joints[:] = np.arange(16)[:, None] * [1.0, 0, 0]
+    joints[0] = joints[1] + [0, 0, 2]
+    joints[2] = joints[1] + [1, 0, 1]
+    cosines = labels.foreshortening(joints)
+    assert cosines[0] == 0
+    assert cosines[1] == pytest.approx(np.sqrt(0.5))
+
+
+@given(st.integers(0, 10_000), st.sampled_from(sorted(PRESETS)))
+def test_proportions_stay_within_bounds(seed, preset):
+    name, scales = draw_proportions(np.random.default_rng(seed), {preset: 1.0}, 0.1)
+    assert name == preset
+    assert (scales >= 0.35).all()
+    assert (scales <= 2.5).all()
+    assert scales[20] == scales[22]  # a hand keeps its form
+
+
+def test_the_order_of_the_recipe_does_not_matter():
+    weights = {"child": 1.0, "realistic": 2.0, "chibi": 1.0}
+    for seed in range(10):
+        names = {draw_proportions(np.random.default_rng(seed), w, 0.1)[0] for w in (weights, dict(sorted(weights.items())))}
+        assert len(names) == 1
+
+
+def test_preview_draws_the_skeleton(poses, rows):
+    picture = STAGE.preview({**poses.to_pylist()[0], **rows.to_pylist()[0]})
+    assert picture.shape == (SIZE, SIZE, 3)
+    assert picture.dtype == np.uint8

@@ -1,0 +1,114 @@
+"""Shards as others read them: `webdataset`, plain `tarfile`; and samples that are the same made alone."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from PIL import Image
+
+from manifests.dataset import read_dataset
+from manifests.errors import UserError
+from manifests.recipe import load_recipe
+from manifests.sample import LABELS, decode_labels
+from manifests.schema import PLANNED
+from manifests.skeleton import STYLES
+from manifests.stage import Context
+from pipeline.plan import Pipeline
+from pipeline.tables import Inputs
+
+READ_WITH_WEBDATASET = """
+import sys, webdataset as wds
+for sample in wds.WebDataset(sys.argv[1:], shardshuffle=False).decode("rgb8"):
+    print(sample["__key__"], sample["png"].shape, sample["json"]["text"]["style"], sample["npz"]["joints2d"].shape)
+"""
+
+
+def _shards(run):
+    return sorted((run / "dataset").glob("*.tar"))
+
+
+def test_tarfile_reads_whole_adjacent_samples(smoke_run):
+    for shard in _shards(smoke_run):
+        with tarfile.open(shard) as tar:
+            members = tar.getmembers()
+            for i in range(0, len(members), 3):
+                keys = {m.name.partition(".")[0] for m in members[i : i + 3]}
+                assert len(keys) == 1
+                assert [m.name.partition(".")[2] for m in members[i : i + 3]] == ["png", "json", "npz"]
+                _check_sample(keys.pop(), *(tar.extractfile(m).read() for m in members[i : i + 3]))
+            assert all(m.mtime == 0 and m.uid == 0 and m.uname == "" for m in members)
+
+
+def _check_sample(key, png, words, arrays):
+    picture, words, labels = Image.open(io.BytesIO(png)), json.loads(words), decode_labels(arrays)
+    assert picture.size == (128, 128) and words["sample_id"] == key and None not in words.values()
+    assert set(labels) == set(LABELS) and all(np.isfinite(a).all() for a in labels.values())
+    seen = labels["joints3d_drawn"] @ labels["camera_K"].T
+    assert np.abs(seen[:, :2] / seen[:, 2:] - labels["joints2d"]).max() < 0.01
+
+
+def test_webdataset_reads_the_same_samples_in_secure_mode(smoke_run):
+    command = [sys.executable, "-c", READ_WITH_WEBDATASET, *map(str, _shards(smoke_run))]
+    done = subprocess.run(command, env={**os.environ, "WDS_SECURE": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 10 and all("(128, 128, 3)" in line and line.endswith("(16, 2)") for line in lines)
+
+
+def test_the_index_tells_what_is_there(smoke_run):
+    index = read_dataset((smoke_run / "dataset/dataset.json").read_bytes(), "dataset.json")
+    assert [s["shard"] for s in index["shards"]] == [p.name for p in _shards(smoke_run)]
+    assert index["samples"] == 10 == sum(index["counts"]["kept"].values())
+    assert index["planned"] == sum(n for styles in index["counts"].values() for n in styles.values())
+
+
+def test_an_index_of_the_future_is_refused():
+    with pytest.raises(UserError, match=r"x\.json: schema version 99 is newer"):
+        read_dataset(b'{"schema_version": 99}', "x.json")
+    with pytest.raises(UserError, match=r"x\.json: not a dataset index"):
+        read_dataset(b"[1]", "x.json")
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """The real partition stages, set up, with the columns that each reads."""
+    pipeline = Pipeline(load_recipe("smoke"))
+    made = [cls(pipeline.configs[cls.name]) for cls in pipeline.segments[0].stages]
+    for stage in made:
+        stage.setup("cpu")
+    return made
+
+
+def _through(stages, ids):
+    """Tables of all stages for the given samples, in one batch."""
+    known = pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED)
+    tables = []
+    for stage in stages:
+        ctx = Context(1, stage.name, "unit", None, "cpu", Inputs(known).ledger)
+        table = stage.process(known.select(["sample_id", "style", *stage.reads]), ctx)
+        tables.append(table)
+        for name in table.schema.names:
+            if name not in known.schema.names:
+                known = known.append_column(table.schema.field(name), table.column(name))
+    return tables
+
+
+IDS = [f"{style}-{n:06d}" for style in STYLES for n in range(20)]
+
+
+@examples(max_examples=12)
+@given(st.lists(st.sampled_from(IDS), min_size=2, max_size=5, unique=True))
+def test_a_sample_made_alone_equals_itself_in_any_batch(stages, ids):
+    together = _through(stages, ids)
+    alone = _through(stages, [ids[-1]])
+    for batch, single in zip(together, alone, strict=True):
+        assert batch.slice(len(ids) - 1).combine_chunks().equals(single.combine_chunks())
