@@ -102,7 +102,7 @@ class Estimator(Section):
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     steps: Count = 600
     batch: Count = 16
-    lr: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    lr: Annotated[float, Field(gt=0, le=1)] = 2e-3
     checkpoint_every: Count = 100
 
 

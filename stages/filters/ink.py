@@ -1,0 +1,69 @@
+"""Is there a drawing on the paper? Finds blank and black pictures, and figures that run off the sheet."""
+
+import cv2
+import numpy as np
+
+from manifests.recipe import Ink
+
+_DIFFERS = 36  # levels of the most changed channel by which a pixel is ink, not paper
+_BLACK = 24  # luminance below which no sheet counts as paper
+_PLAIN = 0.35  # least share of a picture that plain paper covers
+# A picture painted all over has brush strokes everywhere: reduced to a thumbnail, half of its pixels differ so much from those around.
+_THUMBNAIL, _BRUSHED = 64, 3.4
+_RIM = 0.012  # width of the rim, as a share of the side
+
+
+def check(image: np.ndarray, ink_config: Ink) -> tuple[bool, str, float]:
+    """(keep, reason, share of pixels that differ from the paper) of an RGB picture (H, W, 3) uint8. The reason is empty if kept."""
+    inked = _ink(image)
+    share = float(inked.mean())
+    reason = _reason(inked, share, _is_black(paper_of(image)), share < 1 - _PLAIN and not _is_brushed(image), ink_config)
+    return not reason, reason, share
+
+
+def paper_of(image: np.ndarray) -> np.ndarray:
+    """The commonest colour (3,) of a picture, to a few levels: its paper, if it has one."""
+    colours = cv2.blur(image, (3, 3)).reshape(-1, 3)
+    # Twice, with cells that overlap by half: a sheet whose tint straddles two cells is still one sheet.
+    papers = [_fullest_cell(colours, offset) for offset in (0, 8)]
+    return max(papers, key=lambda cell: cell[0])[1]
+
+
+def _fullest_cell(colours: np.ndarray, offset: int) -> tuple[int, np.ndarray]:
+    cells = (colours.astype(np.int32) + offset) >> 4
+    keys = cells @ np.array([1, 32, 1024])
+    counts = np.bincount(keys)
+    best = int(counts.argmax())
+    return int(counts[best]), np.median(colours[keys == best], axis=0)
+
+
+def _ink(image: np.ndarray) -> np.ndarray:
+    """Pixels (H, W) bool that are not paper. Black is never paper: a black picture is one of ink."""
+    paper = paper_of(image)
+    away = np.abs(image.astype(np.int16) - paper.astype(np.int16)).max(-1) > _DIFFERS
+    return ~away if _is_black(paper) else away
+
+
+def _is_black(colour: np.ndarray) -> bool:
+    return float(colour @ np.array([0.299, 0.587, 0.114])) < _BLACK
+
+
+def _reason(inked: np.ndarray, share: float, black: bool, plain: bool, bounds: Ink) -> str:
+    if share < bounds.least:
+        return "blank"
+    if black and share > bounds.most:
+        return "too dark"
+    if plain and _rim(inked) > bounds.border:
+        return "cut at the border"
+    return ""
+
+
+def _is_brushed(image: np.ndarray) -> bool:
+    small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return float(np.median(np.abs(small - cv2.blur(small, (5, 5))).max(-1))) > _BRUSHED
+
+
+def _rim(inked: np.ndarray) -> float:
+    """Share of ink along the fullest of three sides; a floor may fill the fourth, below."""
+    band = max(2, round(_RIM * len(inked)))
+    return max(float(side.mean()) for side in (inked[:band], inked[:, :band], inked[:, -band:]))

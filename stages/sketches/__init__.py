@@ -1,0 +1,1 @@
+"""Draws the sketches: the stage, and the drawing renderer behind it."""

@@ -1,0 +1,213 @@
+"""The drawing renderer: deterministic, varied, and faithful to the pose it draws."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from manifests import schema
+from manifests.recipe import Recipe
+from manifests.skeleton import STYLES
+from manifests.stage import Config, Context
+from stages.body.camera import FRONT, intrinsics
+from stages.body.figure import Figure, make_figure
+from stages.body.model import load_body
+from stages.sketches.drawing import anatomy, colour, draw, lines, pen, wardrobe
+from stages.sketches.drawing.clothes import dress
+from stages.sketches.stage import Sketches, head_turn
+
+SIZE = 256
+BODY = load_body(None)
+
+
+def random_labels(seed: int) -> dict[str, np.ndarray]:
+    """Labels of a figure that strides, reaches, or bends, in the middle of the picture."""
+    rng = np.random.default_rng(seed)
+    pose = rng.normal(0, 0.12, (24, 3))
+    pose[[1, 2], 0] -= np.abs(rng.normal(0, 0.6, 2))
+    pose[[4, 5], 0] = np.abs(rng.normal(0, 0.6, 2))
+    pose[[16, 17], 2] = rng.normal(-0.7, 0.4), rng.normal(0.7, 0.4)
+    turn = cv2.Rodrigues(np.array([0, rng.normal(0, 0.5), 0]))[0]
+    pose[0] = cv2.Rodrigues(FRONT @ turn)[0][:, 0]
+    scales = np.exp(rng.normal(0, 0.08, 24))
+    betas = rng.normal(0, 0.7, 10)
+    vertices = BODY.vertices(pose, betas, scales)
+    low, high = vertices.min(0), vertices.max(0)
+    focal = 0.82 * SIZE * 5 / (high - low)[:2].max()
+    transl = np.array([0, 0, 5.0]) - (low + high) / 2
+    return {"pose": pose, "betas": betas, "bone_scales": scales, "transl": transl, "camera_K": intrinsics(focal, SIZE)}
+
+
+def figure_of(labels: dict[str, np.ndarray], size: int = SIZE) -> Figure:
+    K = labels["camera_K"] * np.array([[size / SIZE], [size / SIZE], [1]])
+    return make_figure(BODY, labels["pose"], labels["betas"], labels["bone_scales"], labels["transl"], K, size)
+
+
+@pytest.fixture(scope="module")
+def figures() -> list[Figure]:
+    return [figure_of(random_labels(seed)) for seed in range(6)]
+
+
+def ink_of(image: np.ndarray) -> np.ndarray:
+    """Pixels that differ from a sheet's commonest colour."""
+    paper = np.median(image.reshape(-1, 3), axis=0)
+    return np.abs(image.astype(int) - paper).max(-1) > 30
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_same_seed_same_picture_and_other_seeds_differ(figures, style):
+    one, again, other = (draw(figures[0], style, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert one.image.tobytes() == again.image.tobytes() and one.appearance == again.appearance
+    assert one.image.shape == (SIZE, SIZE, 3) and one.image.dtype == np.uint8
+    assert (one.image != other.image).any(-1).mean() > 0.02
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_style_draws_at_every_size_and_thread_count(style):
+    labels, threads = random_labels(9), cv2.getNumThreads()
+    for size in (128, 512):
+        figure = figure_of(labels, size)
+        cv2.setNumThreads(1)
+        single = draw(figure, style, np.random.default_rng(0)).image
+        cv2.setNumThreads(threads)
+        assert single.shape == (size, size, 3)
+        assert ink_of(single).mean() > 0.005
+        assert single.tobytes() == draw(figure, style, np.random.default_rng(0)).image.tobytes()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_figure_half_or_wholly_outside_is_still_a_picture(style):
+    for aside in (0.9, 50.0):
+        labels = random_labels(4)
+        labels["transl"] = labels["transl"] + np.array([aside, 0, 0])
+        for seed in range(4):
+            assert draw(figure_of(labels, 128), style, np.random.default_rng(seed)).image.shape == (128, 128, 3)
+
+
+@pytest.mark.parametrize("style", [s for s in STYLES if s != "oil"])
+def test_ink_lies_near_visible_joints(figures, style):
+    held = []
+    for seed, figure in enumerate(figures):
+        ink = cv2.dilate(ink_of(draw(figure, style, np.random.default_rng(seed)).image).astype(np.uint8), np.ones((25, 25)))
+        for x, y in figure.joints16_2d[:14].astype(int):
+            held.append(ink[y, x] > 0)
+    assert np.mean(held) >= 0.95
+
+
+def test_clothes_cover_the_body_and_stay_near_it(figures):
+    for seed, figure in enumerate(figures):
+        dressed, body = dress(figure, wardrobe.choose_look(np.random.default_rng(seed))), figure.part > 0
+        near = cv2.dilate(body.astype(np.uint8), np.ones((61, 61))) > 0
+        assert dressed.mask[body].all()
+        assert not (dressed.mask & ~near).any()
+
+
+def test_oil_stands_out_from_its_ground(figures):
+    """The body's pixels are painted in other colours than the ground around them."""
+    for seed, figure in enumerate(figures):
+        image = draw(figure, "oil", np.random.default_rng(seed)).image.astype(float)
+        body = cv2.erode((figure.part > 0).astype(np.uint8), np.ones((3, 3))) > 0
+        ring = (cv2.dilate(body.astype(np.uint8), np.ones((31, 31))) > 0) & (figure.part == 0)
+        ground = image[ring].mean(0)
+        assert np.abs(image[body] - ground).max(1).mean() > 1.3 * np.abs(image[ring] - ground).max(1).mean()
+
+
+def test_cartoon_outlines_lie_on_the_projected_body(figures):
+    for seed, figure in enumerate(figures):
+        look = replace(wardrobe.choose_look(np.random.default_rng(seed)), hair_shape="bald", hat="none", outfit="trousers")
+        dressed = dress(figure, look)
+        traced = [line.points for line in lines.trace(dressed.piece, dressed.region, dressed.depth, 4) if line.edge]
+        outside = cv2.distanceTransform((figure.part == 0).astype(np.uint8), cv2.DIST_L2, 3)
+        points = np.concatenate(traced).astype(int)
+        assert outside[points[:, 1], points[:, 0]].max() < 3
+        silhouette = cv2.morphologyEx((figure.part > 0).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+        canvas = np.ones(silhouette.shape, np.uint8)
+        for line in traced:
+            cv2.polylines(canvas, [line.astype(np.int32)], False, 0)
+        assert (cv2.distanceTransform(canvas, cv2.DIST_L2, 3)[silhouette] < 4).mean() > 0.9
+
+
+@pytest.mark.parametrize("style", ["stick", "kids"])
+def test_head_circle_lies_on_the_head_joint(figures, style):
+    """Around the head joint there is a radius at which nearly every direction holds ink."""
+    turn = np.linspace(0, 2 * np.pi, 72)[:-1]
+    for seed, figure in enumerate(figures):
+        ink = cv2.dilate(ink_of(draw(figure, style, np.random.default_rng(seed)).image).astype(np.uint8), np.ones((5, 5)))
+        rings = figure.joints16_2d[0] + np.arange(5, 50)[:, None, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
+        x, y = np.clip(rings, 0, SIZE - 1).astype(int).transpose(2, 0, 1)
+        assert ink[y, x].mean(1).max() > 0.9, seed
+
+
+def test_head_axes_follow_the_pose():
+    labels = random_labels(1)
+    turn = head_turn(labels["pose"])
+    assert np.allclose(turn @ turn.T, np.eye(3)) and np.isclose(np.linalg.det(turn), 1)
+    figure = figure_of(labels)
+    head = anatomy.head_of(figure, turn)
+    assert np.allclose(head.place, figure.joints16_2d[0])
+    assert head.up @ (figure.joints16[0] - figure.joints[anatomy.HEAD]) > 0
+    guess = anatomy.head_of(figure)
+    assert guess.front @ head.front > 0.7
+
+
+def test_garments_end_along_the_limb(figures):
+    figure = figures[0]
+    look = replace(wardrobe.choose_look(np.random.default_rng(0)), outfit="trousers", leg=1.5, boot=3.0, stripes=0.0, hat="none")
+    dressed, surface = dress(figure, look), anatomy.surface_of(figure)
+    region = dressed.region[surface.rows, surface.columns]
+    shin = np.isin(surface.part, [4, 5])
+    assert (region[shin & (surface.along < 1.45)] == 3).all()
+    assert (region[shin & (surface.along > 1.55)] == 1).all()
+
+
+def test_stroke_width_is_what_the_pen_says():
+    layer = colour.blank(64)
+    pen.stamp(layer, np.array([[8.0, 32.0], [56.0, 32.0]]), np.full(2, 2.5), np.ones(2))
+    assert abs(layer[:, 32].sum() - 5) < 0.2
+
+
+def _context(seed: int = 5) -> Context:
+    return Context(seed, "sketches", "p0", None, "cpu", schema.LOSSES.empty_table())  # type: ignore[arg-type]
+
+
+def _table(count: int) -> pa.Table:
+    labels = [random_labels(seed) for seed in range(count)]
+    columns = {"sample_id": [f"{STYLES[i % 6]}-{i:06d}" for i in range(count)], "style": [STYLES[i % 6] for i in range(count)]}
+    names = ("pose", "bone_scales", "transl", "camera_K")
+    fields = [schema.PLANNED.field(n) for n in columns] + [schema.PROJECTIONS.field(n) for n in names] + [schema.POSES.field("betas")]
+    arrays = {n: np.stack([row[n] for row in labels]) for n in (*names, "betas")}
+    return schema.to_table(pa.schema(fields), {**columns, **arrays})
+
+
+@pytest.fixture(scope="module")
+def stage() -> Sketches:
+    recipe = Recipe.model_validate({"name": "t", "poses": {"count": 6}})
+    made = Sketches(Config(recipe, Sketches.config))
+    made.setup("cpu")
+    return made
+
+
+def test_a_row_alone_equals_itself_in_a_batch(stage):
+    table = _table(6)
+    batch = stage.process(table, _context())
+    assert batch.schema == schema.SKETCHES and set(batch["reason"].to_pylist()) == {""}
+    for i in (5, 0):
+        assert stage.process(table.slice(i, 1), _context()).to_pylist() == batch.slice(i, 1).to_pylist()
+    assert stage.process(table.slice(0, 1), _context(6))["image"] != batch.slice(0, 1)["image"]
+
+
+def test_preview_marks_the_joints(stage):
+    row = stage.process(_table(1), _context()).to_pylist()[0]
+    figure = figure_of(random_labels(0))
+    shown = stage.preview({**row, "joints2d": figure.joints16_2d.ravel().tolist(), "visibility": [2] * 16})
+    assert shown.shape == (SIZE, SIZE, 3)
+    x, y = figure.joints16_2d[3].astype(int)
+    assert tuple(shown[y, x]) == (30, 170, 60)
+
+
+def test_looks_are_said_in_words():
+    phrases = {wardrobe.choose_look(np.random.default_rng(seed)).words(True) for seed in range(60)}
+    assert len(phrases) > 50
+    assert all(p.startswith("a figure ") and " a orange" not in p and "  " not in p for p in phrases)
