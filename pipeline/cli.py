@@ -1,5 +1,6 @@
 """`skep`: every command, each importing what it needs only when it is called."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -147,13 +148,14 @@ def train(folder: GivenRun) -> None:
 
 @app.command()
 def evaluate(folder: GivenRun) -> None:
-    """Compare the trained estimator with the mean pose on the held-out split."""
+    """Compare the trained estimator with the mean pose on the held-out split. The last line is JSON."""
     from estimator.evaluate import evaluate as evaluate_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
     recipe = frozen_recipe(Store(folder))
-    evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
+    result = evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
+    print(json.dumps({method: groups["all"] for method, groups in result.items()}))
 
 
 def main() -> None:

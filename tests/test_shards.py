@@ -23,7 +23,9 @@ from manifests.schema import PLANNED
 from manifests.skeleton import STYLES
 from manifests.stage import Context
 from pipeline.plan import Pipeline
+from pipeline.run import run
 from pipeline.tables import Inputs
+from tests.conftest import tree
 
 READ_WITH_WEBDATASET = """
 import sys, webdataset as wds
@@ -32,8 +34,8 @@ for sample in wds.WebDataset(sys.argv[1:], shardshuffle=False).decode("rgb8"):
 """
 
 
-def _shards(run):
-    return sorted((run / "dataset").glob("*.tar"))
+def _shards(folder):
+    return sorted((folder / "dataset").glob("*.tar"))
 
 
 def test_tarfile_reads_whole_adjacent_samples(smoke_run):
@@ -112,3 +114,8 @@ def test_a_sample_made_alone_equals_itself_in_any_batch(stages, ids):
     alone = _through(stages, [ids[-1]])
     for batch, single in zip(together, alone, strict=True):
         assert batch.slice(len(ids) - 1).combine_chunks().equals(single.combine_chunks())
+
+
+def test_two_workers_make_the_same_bytes(smoke_run, tmp_path):
+    run(load_recipe("smoke", ["run.workers=2"]), str(tmp_path / "run"), shuffle=1, quiet=True)
+    assert tree(tmp_path / "run") == tree(smoke_run)
