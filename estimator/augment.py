@@ -1,0 +1,95 @@
+"""Augmentation: every change of the picture changes the labels with it. All of it follows from one generator."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from estimator.data import Sample
+from manifests.skeleton import MIRROR, SMPL_JOINTS
+
+_SWAPPED = {"left": "right", "right": "left"}
+
+
+def _other_side(name: str) -> str:
+    side, _, rest = name.partition("_")
+    return f"{_SWAPPED[side]}_{rest}" if side in _SWAPPED else name
+
+
+# SMPL joint i of a mirrored figure is joint SMPL_MIRROR[i] of the original.
+SMPL_MIRROR = tuple(SMPL_JOINTS.index(_other_side(name)) for name in SMPL_JOINTS)
+
+# M R M with M = diag(-1, 1, 1): the same as negating y and z of the axis-angle vector.
+_MIRRORED = np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)
+
+
+def augment(sample: Sample, rng: np.random.Generator) -> Sample:
+    """A random variant of the sample: mirror, turn, scale, shift, then the look of paper and ink."""
+    if rng.random() < 0.5:
+        sample = mirror(sample)
+    turn, scale = rng.normal(0, 12), np.exp(rng.normal(0, 0.1))
+    shift = rng.normal(0, 0.04, 2) * sample.image.shape[0]
+    sample = move(sample, float(turn), float(np.clip(scale, 0.75, 1.25)), shift)
+    return replace(sample, image=_look(sample.image, rng))
+
+
+def mirror(sample: Sample) -> Sample:
+    """The sample seen in a mirror: left becomes right in the picture, the joints and the pose."""
+    size = sample.image.shape[0]
+    order = list(MIRROR)
+    return replace(
+        sample,
+        image=np.ascontiguousarray(sample.image[:, ::-1]),
+        joints2d=(sample.joints2d * (-1, 1) + (size, 0)).astype(np.float32)[order],
+        visibility=sample.visibility[order],
+        joints3d=sample.joints3d[order] * np.array((-1, 1, 1), np.float32),
+        pose=sample.pose[list(SMPL_MIRROR)] * _MIRRORED,
+    )
+
+
+def move(sample: Sample, turn: float, scale: float, shift: np.ndarray) -> Sample:
+    """Turn (degrees, from x right to y down) and scale about the picture's centre, then shift (2,) px.
+
+    Turning the picture turns the figure about the line of sight; scale and shift leave the 3D labels alone.
+    """
+    size = sample.image.shape[0]
+    turned = _about_z(turn)
+    linear = scale * turned[:2, :2]
+    offset = size / 2 - linear @ (size / 2, size / 2) + shift
+    joints2d = (sample.joints2d @ linear.T + offset).astype(np.float32)
+    outside = ((joints2d < 0) | (joints2d >= size)).any(1)
+    return replace(
+        sample,
+        image=_warp(sample.image, linear, offset),
+        joints2d=joints2d,
+        visibility=np.where(outside, 0, sample.visibility).astype(np.uint8),
+        joints3d=(sample.joints3d @ turned.T).astype(np.float32),
+        pose=np.concatenate([turned @ sample.pose[:1], sample.pose[1:]]).astype(np.float32),
+    )
+
+
+def _about_z(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def _warp(image: np.ndarray, linear: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    # OpenCV counts from the centre of the first pixel, our labels from its corner, half a pixel away.
+    offset = offset + linear @ (0.5, 0.5) - 0.5
+    matrix = np.concatenate([linear, offset[:, None]], axis=1)
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _look(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    picture: np.ndarray = image.astype(np.float32) / 255
+    if rng.random() < 0.3:
+        picture = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
+    if rng.random() < 0.1:
+        picture = 1 - picture
+    if rng.random() < 0.3:
+        picture = picture[..., rng.permutation(3)]
+    picture = picture * rng.uniform(0.8, 1, 3) * rng.uniform(0.75, 1.1) + rng.uniform(0, 0.15)
+    if rng.random() < 0.3:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 1.2))))
+    picture = picture + rng.normal(0, rng.uniform(0, 0.05), picture.shape)
+    return (np.clip(picture, 0, 1) * 255).astype(np.uint8)
