@@ -31,9 +31,7 @@ def test_wheel_holds_data_and_no_tests_and_runs(tmp_path):
     assert not [n for n in names if n.startswith(("tests", "docs"))]
     site = tmp_path / "site"
     subprocess.run([*PIP, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
-    code = (
-        f"import sys; sys.path.insert(0, {str(site)!r}); import pipeline.cli as c; print(c.__file__); c.app(['doctor'])"
-    )
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); import pipeline.cli as c; print(c.__file__); c.app(['doctor'])"
     done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(site))
