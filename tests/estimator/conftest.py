@@ -1,0 +1,31 @@
+"""The little dataset that all tests of the estimator share."""
+
+from pathlib import Path
+
+import pytest
+
+from estimator.data import Sketches
+from estimator.skeleton import Skeleton
+from stages.body.model import load_body
+from tests.estimator.figures import SIZE, write_dataset
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch):
+    """Nets this small only wait for a second thread where other work shares the machine."""
+    monkeypatch.setattr("estimator.train.THREADS", 1)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("estimator") / "dataset", {"train": range(8), "val": range(8, 12)})
+
+
+@pytest.fixture(scope="module")
+def sample(dataset):
+    return Sketches(dataset, "train", SIZE)[0]
+
+
+@pytest.fixture(scope="module")
+def skeleton() -> Skeleton:
+    return Skeleton(load_body())
