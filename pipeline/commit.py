@@ -81,6 +81,12 @@ def failed_name(stage: str, unit: str) -> str:
     return f"{stage}/{unit}.failed.parquet"
 
 
+def read_table(store: Store, name: str, columns: list[str] | None = None) -> pa.Table:
+    """A committed table. Without Arrow's threads: a process that ends while they wind down may abort, and these tables are small."""
+    with store.open(name) as file:
+        return pq.read_table(file, columns=columns, use_threads=False, pre_buffer=False)
+
+
 def read_marker(store: Store, stage: str, unit: str) -> Marker | None:
     """The marker of a unit, None where it was never committed. Raises Damaged."""
     name = marker_name(stage, unit)

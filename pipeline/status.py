@@ -4,11 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import pyarrow.parquet as pq
-
 from manifests.errors import UserError
 from manifests.recipe import Recipe, parse_recipe
-from pipeline.commit import failed_name
+from pipeline.commit import failed_name, read_table
 from pipeline.plan import Pipeline
 from pipeline.run import RECIPE_FILE
 from pipeline.store import Store
@@ -55,5 +53,4 @@ def failures(pipeline: Pipeline, store: Store) -> Iterator[dict]:
     for unit in (u for chains in survey.waves() for chain in chains for u in chain):
         marker = survey.state(unit).marker
         if marker and failed_name(*unit.key) in marker.files and store.exists(failed_name(*unit.key)):
-            with store.open(failed_name(*unit.key)) as file:
-                yield from pq.read_table(file).to_pylist()
+            yield from read_table(store, failed_name(*unit.key)).to_pylist()

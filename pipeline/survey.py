@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.commit import Damaged, Marker, digest_of, read_marker, table_name
+from pipeline.commit import Damaged, Marker, digest_of, read_marker, read_table, table_name
 from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 
@@ -53,8 +52,7 @@ class Survey:
         """The table of a unit, None where it is not done."""
         if self.state(unit).kind != DONE:
             return None
-        with self.store.open(table_name(*unit.key)) as file:
-            return pq.read_table(file)
+        return read_table(self.store, table_name(*unit.key))
 
     def _look(self, unit: Unit) -> State:
         try:

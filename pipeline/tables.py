@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from manifests.schema import FAILED, LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
+from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
 from manifests.stage import Stage
-from pipeline.commit import ROW_GROUP, failed_name, table_name
+from pipeline.commit import ROW_GROUP, failed_name, read_table, table_name
 from pipeline.plan import Pipeline, partition_of
 from pipeline.store import Store
 
@@ -91,16 +91,15 @@ class Reader:
     def _read_rows(self, stage: str, unit: str, columns: list[str], ids: pa.ChunkedArray) -> pa.Table:
         """Only the row groups that hold the samples: shards take few rows from each of many tables."""
         with self.store.open(table_name(stage, unit)) as raw:
-            file = pq.ParquetFile(raw)
-            have = file.read(["sample_id"]).column("sample_id")
+            file = pq.ParquetFile(raw, pre_buffer=False)
+            have = file.read(["sample_id"], use_threads=False).column("sample_id")
             rows = pc.index_in(ids, have).to_pylist()
             groups = sorted({row // ROW_GROUP for row in rows})
-            table = file.read_row_groups(groups, ["sample_id", *columns])
+            table = file.read_row_groups(groups, ["sample_id", *columns], use_threads=False)
         return table.take(pc.index_in(ids, table.column("sample_id")))
 
     def _read(self, stage: str, unit: str, columns: tuple[str, ...] | None) -> pa.Table:
-        with self.store.open(table_name(stage, unit)) as file:
-            return pq.read_table(file, columns=list(columns) if columns else None)
+        return read_table(self.store, table_name(stage, unit), list(columns) if columns else None)
 
     def _losses(self, stage: type[Stage], unit: str) -> pa.Table:
         """Rows of one unit that a stage rejected or that failed in it."""
@@ -108,8 +107,8 @@ class Reader:
         lost = table.filter(pc.not_equal(table["reason"], ""))
         parts = [self._loss_rows(lost, "rejected", stage.name)]
         if self.store.exists(failed_name(stage.name, unit)):
-            with self.store.open(failed_name(stage.name, unit)) as file:
-                parts.append(self._loss_rows(pq.read_table(file, schema=FAILED), "failed", stage.name))
+            failed = read_table(self.store, failed_name(stage.name, unit))
+            parts.append(self._loss_rows(failed, "failed", stage.name))
         return self._with_split(pa.concat_tables(parts), unit)
 
     @staticmethod
