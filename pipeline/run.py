@@ -105,16 +105,21 @@ class _Runner:
         if self._order:
             self._order.shuffle(ready)
         running: dict[tuple[str, str], tuple[Unit, list[Unit]]] = {}
-        while ready or running:
-            while ready and len(running) < executor.slots:
-                unit, rest = self._next(ready.popleft())
-                if unit:
-                    running[unit.key] = (unit, rest)
-                    self._start(unit, executor)
-            for done in executor.wait() if running else []:
-                unit, rest = running.pop((done.task.stage, done.task.name))
-                self._finished(unit, done.row)
+        landed: list[tuple[Unit, list[Unit], dict]] = []
+        while ready or running or landed:
+            self._fill(ready, running, executor)  # free hands get work first, the books wait
+            for unit, rest, row in landed:
+                self._finished(unit, row)
                 ready.appendleft(rest)
+            self._fill(ready, running, executor)
+            landed = [(*running.pop((d.task.stage, d.task.name)), d.row) for d in executor.wait()] if running else []
+
+    def _fill(self, ready: deque, running: dict, executor: Executor) -> None:
+        while ready and len(running) < executor.slots:
+            unit, rest = self._next(ready.popleft())
+            if unit:
+                running[unit.key] = (unit, rest)
+                self._start(unit, executor)
 
     def _next(self, chain: list[Unit]) -> tuple[Unit | None, list[Unit]]:
         """The first unit of a chain that is not done, and what comes after it."""
