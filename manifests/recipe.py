@@ -27,7 +27,7 @@ class Section(BaseModel):
 
 
 class Body(Section):
-    """The body model. `path`: an SMPL-format .npz; null is the bundled CC0 body."""
+    """The body model. `path`: an SMPL, SMPL-H or SMPL-X file, .npz or official .pkl; null is the bundled CC0 body."""
 
     path: Path | None = Field(None, json_schema_extra={"content": True})
 
@@ -38,12 +38,69 @@ class Split(Section):
     val: Share = 0.1
 
 
+class _Source(Section):
+    weight: Weight = Field(1, description="how often poses come from here, against the other sources")
+
+
+class _Clips(_Source):
+    """Recordings. `rate`: frames a second that stand for a recording; `mirror`: half of the poses as a mirror shows them."""
+
+    path: Path = Field(json_schema_extra={"content": True}, description="a file, or a folder that is searched for files")
+    rate: Annotated[float, Field(gt=0, le=1000)] = 10
+    mirror: bool = True
+
+
+class LimitsSource(_Source):
+    """Stances and gestures within the limits of human joints."""
+
+    kind: Literal["limits"] = "limits"
+
+
+class PriorSource(_Source):
+    """A learned prior. `path`: weights from `make train-prior`; null is the bundled one."""
+
+    kind: Literal["prior"] = "prior"
+    path: Path | None = Field(None, json_schema_extra={"content": True})
+    widen: Share = Field(0.4, description="share of poses that leave the data: limbs of two poses, or farther out in the latent space")
+
+
+class BvhSource(_Clips):
+    """`.bvh` files. `names`: a YAML map of joint names; null tries the bundled ones."""
+
+    kind: Literal["bvh"]
+    names: Path | None = Field(None, json_schema_extra={"content": True})
+    up: Literal["auto", "y", "z"] = "auto"
+
+
+class DeepMimicSource(_Clips):
+    """`.txt` movements of DeepMimic's humanoid."""
+
+    kind: Literal["deepmimic"]
+
+
+Gender = Literal["female", "male", "neutral", "unknown"]
+
+
+class AmassSource(_Clips):
+    """AMASS `.npz` files. `betas`: the dataset's bodies are drawn, or those of the clips (for SMPL body files)."""
+
+    kind: Literal["amass"]
+    genders: tuple[Gender, ...] = get_args(Gender)
+    betas: Literal["drawn", "clip"] = "drawn"
+    up: Literal["auto", "y", "z"] = "auto"
+
+
+ClipSource = BvhSource | DeepMimicSource | AmassSource
+Source = Annotated[LimitsSource | PriorSource | ClipSource, Field(discriminator="kind")]
+
+
 class Poses(Section):
     """How many samples the dataset shall hold and where poses come from."""
 
     count: Count = Field(json_schema_extra=PLAN_ONLY)
     oversample: Annotated[float, Field(ge=1)] = Field(1.1, json_schema_extra=PLAN_ONLY)
-    source: Literal["limits"] = "limits"
+    sources: tuple[Source, ...] = (LimitsSource(weight=1), PriorSource(weight=2))
+    captioner: Path | None = Field(None, json_schema_extra={"content": True}, description="folder of a BLIP-2 model; null: rules")
     facing_deg: Degrees = Field(35, description="standard deviation of the turn away from the viewer")
     back_share: Share = Field(0.08, description="share of figures seen from any side, back included")
     lean_deg: Annotated[float, Field(ge=0, le=60)] = Field(6, description="standard deviation of the lean of the whole body")
@@ -53,13 +110,16 @@ class Projections(Section):
     """Proportions, camera and picture size."""
 
     size: Literal[128, 256, 512] = 256
-    bone_spread: Annotated[float, Field(ge=0, le=0.6)] = Field(0.1, description="sd of the log of each bone's factor")
+    bone_spread: Annotated[float, Field(ge=0, le=0.6)] = Field(0.12, description="sd of the log of each bone's factor")
     proportions: dict[Literal["realistic", "heroic", "chibi", "child", "long"], Weight] = {
         "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 1,
     }  # fmt: skip
     elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
     fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = (12, 45)
+    weak_share: Share = Field(0.15, description="share of cameras so far away that they are weak-perspective; the others draw fov_deg")
     fill: tuple[Share, Share] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")
+    crop_share: Share = Field(0.05, description="share of figures that the picture's border cuts")
+    penetration_m: Annotated[float, Field(gt=0)] = Field(0.09, description="a body that passes deeper through itself is rejected")
 
 
 class Sketches(Section):
@@ -152,6 +212,8 @@ class Recipe(Section):
         for name, (low, high) in (("projections.fov_deg", self.projections.fov_deg), ("projections.fill", self.projections.fill)):
             if low > high:
                 raise ValueError(f"{name}: expected [low, high]")
+        if not any(source.weight for source in self.poses.sources):
+            raise ValueError("poses.sources: expected a source with a weight above zero")
         if not any(self.projections.proportions.values()):
             raise ValueError("projections.proportions: expected a weight above zero")
         if self.filter.ink.least >= self.filter.ink.most:

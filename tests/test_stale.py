@@ -26,6 +26,8 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "split.val": (0.4, ["poses", "index"]),
     "poses.count": (8, ["select"]),
     "poses.oversample": (1.0, []),
+    "poses.sources": ([{"kind": "limits"}], ["poses", "index"]),
+    "poses.captioner": ("{body}", ["poses", "index"]),
     "select.rounds": (5, []),
     "projections.size": (256, ["projections", "sketches", "index"]),
     "sketches.image_format": ("jpg", ["sketches", "index"]),

@@ -1,6 +1,7 @@
 """The pinhole camera. Camera frame: x right, y down, z away from the viewer, metres; pixels from the top-left corner."""
 
 import numpy as np
+from numba import njit
 
 from stages.body.rotations import about
 
@@ -27,3 +28,15 @@ def project(points: np.ndarray, camera_K: np.ndarray) -> np.ndarray:
     """Pixels (..., 2) of points (..., 3) in the camera frame; z must be above 0."""
     flat = points @ camera_K.T
     return flat[..., :2] / flat[..., 2:]
+
+
+@njit(cache=True)
+def projected_box(points, camera_K):
+    """Least and greatest pixel x0, y0, x1, y1 (4,) of projected points (N, 3) in the camera frame; z must be above 0."""
+    box = np.array([np.inf, np.inf, -np.inf, -np.inf])
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        u = (camera_K[0, 0] * x + camera_K[0, 1] * y) / z + camera_K[0, 2]
+        v = camera_K[1, 1] * y / z + camera_K[1, 2]
+        box[0], box[1], box[2], box[3] = min(box[0], u), min(box[1], v), max(box[2], u), max(box[3], v)
+    return box

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.body.camera import project
-from stages.body.model import BodyModel
+from stages.body.model import BodyModel, Posed
 from stages.body.raster import rasterize
 
 
@@ -41,7 +41,12 @@ def make_figure(
     """The figure of a row's labels: pose (24, 3) with the root in the camera frame, betas (10,), bone_scales (24,), transl (3,),
     camera_K (3, 3), and the picture's side in pixels. Equal labels give equal bytes."""
     pose, betas, scales, transl, K = (np.asarray(a, np.float64) for a in (pose, betas, bone_scales, transl, camera_K))
-    posed = body.pose(pose, betas, scales)
+    return figure_of(body, body.pose(pose, betas, scales), scales, transl, K, size)
+
+
+def figure_of(body: BodyModel, posed: Posed, bone_scales: np.ndarray, transl: np.ndarray, camera_K: np.ndarray, size: int) -> Figure:
+    """The figure of a posed body, float64 as make_figure has it."""
+    scales, K = bone_scales, camera_K
     vertices, joints, joints16 = posed.vertices + transl, posed.joints + transl, posed.joints16 + transl
     buffers = rasterize(vertices, body.faces, body.face_parts, K, size)
     return Figure(

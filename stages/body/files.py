@@ -1,5 +1,8 @@
-"""Reads SMPL-format `.npz` files and checks every key before anything is computed."""
+"""Reads SMPL-format files and checks every key before anything is computed."""
 
+import hashlib
+import os
+import tempfile
 import zipfile
 from importlib import resources
 from pathlib import Path
@@ -7,37 +10,97 @@ from pathlib import Path
 import numpy as np
 
 from manifests.errors import UserError
-from manifests.skeleton import SMPL_PARENTS
+from stages.body.fold import TREES, fold
+from stages.body.legacy import read_pickle
 
 SHAPES = 10
-# Key -> shape; V and F are sizes that the file decides, None is any size.
+EXPRESSIONS = 10
+_WIDE = 300  # shapes before the expressions in an SMPL-X file that has all of them
+# Key -> shape; V and F are sizes that the file decides, J its number of joints, C three times three for all but the root.
 _SHAPES: dict[str, tuple] = {
+    "kintree_table": (2, "J"),
     "v_template": ("V", 3),
     "f": ("F", 3),
     "shapedirs": ("V", 3, None),
-    "J_regressor": (24, "V"),
-    "kintree_table": (2, 24),
-    "weights": ("V", 24),
+    "J_regressor": ("J", "V"),
+    "weights": ("V", "J"),
 }
-_OPTIONAL: dict[str, tuple] = {"posedirs": ("V", 3, 207)}
+_OPTIONAL: dict[str, tuple] = {"posedirs": ("V", 3, "C")}
+_KEYS = (*_SHAPES, *_OPTIONAL)
 
 
-def read_body(path: Path | None) -> dict[str, np.ndarray]:
-    """Arrays of an SMPL-format `.npz` by key; None reads the bundled body. Raises UserError naming the file and the key."""
+def read_body(path: Path | None, whole: bool = False) -> dict[str, np.ndarray]:
+    """Arrays of an SMPL-format file by key, `.npz` or an official `.pkl`; None reads the bundled body.
+
+    With 24 joints, to which SMPL-H and SMPL-X files are folded; `whole`: with all the joints of the file, 55 of the bundled body,
+    and expressions behind the ten shapes. Raises UserError naming the file and the key.
+    """
     if path is None:
-        with resources.as_file(resources.files("stages.body") / "data" / "body.npz") as bundled:
-            return read_body(bundled)
-    arrays = _load(Path(path))
-    _check(str(path), arrays)
+        return _bundled(whole)
+    path = Path(path)
+    arrays = _converted(path) if path.suffix == ".pkl" else load_npz(path, _KEYS)
+    check_arrays(str(path), arrays)
+    return {**arrays, "shapedirs": arrays["shapedirs"][:, :, shape_columns(arrays)]} if whole else fold(arrays)
+
+
+def bundled_path() -> Path:
+    """The bundled body's file."""
+    with resources.as_file(resources.files("stages.body") / "data" / "body.npz") as bundled:
+        return bundled
+
+
+def shape_columns(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Columns of shapedirs: ten shapes, then the expressions of a file with a face, where SMPL-X keeps them."""
+    count, face = arrays["shapedirs"].shape[2], arrays["weights"].shape[1] == 55
+    first = _WIDE if count > _WIDE else SHAPES
+    return np.array([*range(SHAPES), *(range(first, min(first + EXPRESSIONS, count)) if face else ())])
+
+
+def _bundled(whole: bool) -> dict[str, np.ndarray]:
+    path = bundled_path()
+    arrays = load_npz(path, _KEYS)
+    if whole:
+        more = load_npz(path, ("J_regressor_55", "kintree_table_55", "weights_55", "exprdirs"))
+        arrays |= {key.removesuffix("_55"): value for key, value in more.items() if key != "exprdirs"}
+        arrays["shapedirs"] = np.concatenate([arrays["shapedirs"], more["exprdirs"]], -1)
+    check_arrays(str(path), arrays)
     return arrays
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _converted(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of a pickle: from the `.npz` that the first reading left beside it, as long as the pickle is still the same."""
+    npz = path.with_suffix(".converted.npz")
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as e:
+        raise UserError(f"{path}: cannot read this body file ({e.strerror})") from None
+    if npz.exists():
+        arrays = load_npz(npz, (*_KEYS, "pickle_sha256"))
+        if str(arrays.pop("pickle_sha256", "")) == digest:
+            return arrays
+    arrays = read_pickle(path, _KEYS)
+    check_arrays(str(path), arrays)
+    _keep(npz, {**arrays, "pickle_sha256": np.array(digest)})
+    return arrays
+
+
+def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Written beside and renamed, as several processes may do so at once; a folder that is not ours to write in is no error."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(file.name, path)
+    except OSError:
+        pass
+
+
+def load_npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Those of `keys` that an `.npz` has. Raises UserError where it cannot be read or holds Python objects there."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             if isinstance(archive, np.ndarray):
                 raise UserError(f"{path}: not an .npz archive but a single array")
-            return {key: _member(path, archive, key) for key in (*_SHAPES, *_OPTIONAL) if key in archive or key in _SHAPES}
+            return {key: _member(path, archive, key) for key in keys if key in archive}
     except (OSError, EOFError, zipfile.BadZipFile) as e:
         raise UserError(f"{path}: cannot read this body file ({getattr(e, 'strerror', None) or 'not an .npz archive'})") from None
     except ValueError as e:
@@ -47,27 +110,37 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _member(path: Path, archive, key: str) -> np.ndarray:
-    if key not in archive:
-        raise UserError(f"{path}: {key} is missing from this body file")
     try:
         return archive[key]
     except (ValueError, EOFError, OSError, zipfile.BadZipFile):
         raise UserError(f"{path}: {key} is damaged or holds Python objects; expected a plain array") from None
 
 
-def _check(path: str, arrays: dict[str, np.ndarray]) -> None:
-    sizes = {"V": arrays["v_template"].shape[:1], "F": arrays["f"].shape[:1]}
+def check_arrays(path: str, arrays: dict[str, np.ndarray]) -> None:
+    """Raise UserError with one sentence on the first key that is missing or makes no sense."""
+    for key in _SHAPES:
+        if key not in arrays:
+            raise UserError(f"{path}: {key} is missing from this body file")
+    joints = arrays["kintree_table"].shape[1:]
+    sizes = {"V": arrays["v_template"].shape[:1], "F": arrays["f"].shape[:1], "J": joints, "C": tuple(9 * (j - 1) for j in joints)}
     for key, shape in {**_SHAPES, **_OPTIONAL}.items():
         if key in arrays:
             _check_shape(path, key, arrays[key], tuple(sizes[n][0] if sizes.get(n) else n for n in shape))
+    _check_tree(path, arrays["kintree_table"])
     if arrays["shapedirs"].shape[2] < SHAPES:
         raise UserError(f"{path}: shapedirs holds {arrays['shapedirs'].shape[2]} shapes, expected at least {SHAPES}")
     if arrays["f"].min() < 0 or arrays["f"].max() >= len(arrays["v_template"]):
         raise UserError(f"{path}: f points at vertices beyond v_template")
-    if tuple(arrays["kintree_table"][0, 1:].tolist()) != SMPL_PARENTS[1:]:
-        raise UserError(f"{path}: kintree_table is not SMPL's tree of 24 joints")
     if np.abs(arrays["weights"].sum(1) - 1).max() > 1e-2 or arrays["weights"].min() < 0:
         raise UserError(f"{path}: weights of a vertex must be at least 0 and sum to 1")
+
+
+def _check_tree(path: str, tree: np.ndarray) -> None:
+    parents = TREES.get(tree.shape[1])
+    if parents is None:
+        raise UserError(f"{path}: kintree_table has {tree.shape[1]} joints, expected 24 (SMPL), 52 (SMPL-H) or 55 (SMPL-X)")
+    if tuple(tree[0, 1:].tolist()) != parents[1:]:
+        raise UserError(f"{path}: kintree_table is not SMPL's tree of {len(parents)} joints")
 
 
 def _check_shape(path: str, key: str, array: np.ndarray, shape: tuple) -> None:

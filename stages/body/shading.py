@@ -13,6 +13,7 @@ _LIGHT = np.array([-0.45, -0.6, -0.66])
 _PAPER, _LEFT, _RIGHT, _MIDDLE = 250, (178, 205, 236), (240, 200, 168), (214, 212, 206)
 _LEFT_PARTS = (2, 5, 8, 11, 14, 17, 19, 21, 23)  # 1 + SMPL joint
 _RIGHT_PARTS = (3, 6, 9, 12, 15, 18, 20, 22, 24)
+_FRAME = (150, 150, 165)
 # Outside the image, occluded, visible.
 _VISIBILITY = ((150, 150, 150), (214, 60, 50), (40, 150, 70))
 
@@ -47,4 +48,12 @@ def draw_skeleton(picture: np.ndarray, joints2d: np.ndarray, visibility: np.ndar
         cv2.line(out, points[a], points[b], (50, 50, 60), width, cv2.LINE_AA, 3)
     for point, seen in zip(points, visibility, strict=True):
         cv2.circle(out, point, 2 * width * scale, _VISIBILITY[int(seen)], -1, cv2.LINE_AA, 3)
+    return out
+
+
+def draw_box(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The picture with a thin frame at x0, y0, x1, y1 (4,) px; sides beyond the border do not show."""
+    out = np.ascontiguousarray(picture)
+    x0, y0, x1, y1 = (int(v) for v in np.floor(box))
+    cv2.rectangle(out, (x0, y0), (x1, y1), _FRAME, 1)
     return out

@@ -1,1 +1,1 @@
-"""Where poses come from: joint ranges, stances and gestures, and the words for them."""
+"""Where poses come from: stances and gestures, a learned prior, recordings; and the words for them."""

@@ -1,8 +1,9 @@
 """From anatomical angles to SMPL's joint rotations."""
 
 import numpy as np
+from numba import njit
 
-from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from stages.body.rotations import axis_angle_from_matrix
 from stages.poses.limits import ANGLES, CENTRE, INDEX, SIDE
 
 # Turns of each joint, outermost first: (joint, axis, angle, factor). SMPL's rest pose has level arms and upright legs.
@@ -29,25 +30,53 @@ _PROTRACTION = 0.14
 
 def pose_from_angles(angles: np.ndarray) -> np.ndarray:
     """SMPL pose (24, 3) axis-angle of anatomical angles (len(ANGLES),) degrees; the root in a world with y up, facing +z."""
-    values = _with_derived(angles)
-    vectors = np.zeros((len(_JOINT), 3))
-    vectors[np.arange(len(_JOINT)), _AXIS] = np.radians(values[_SOURCE] * _FACTOR)
-    matrices = np.broadcast_to(np.eye(3), (24, 3, 3)).copy()
-    for joint, turn in zip(_JOINT, matrix_from_axis_angle(vectors), strict=True):
-        matrices[joint] = matrices[joint] @ turn
-    for collar, shoulder in ((13, 16), (14, 17)):
-        matrices[shoulder] = matrices[collar].T @ matrices[shoulder]
-    return axis_angle_from_matrix(matrices)
+    return axis_angle_from_matrix(turns_from_angles(angles[None])[0])
+
+
+def turns_from_angles(angles: np.ndarray) -> np.ndarray:
+    """The same for many: SMPL's local rotations (N, 24, 3, 3) of angles (N, len(ANGLES)), each as if it were alone."""
+    out = np.empty((len(angles), 24, 3, 3))
+    _compose(np.radians(_with_derived(np.asarray(angles, np.float64))), _JOINT, _AXIS, _SOURCE, _FACTOR.astype(np.float64), out)
+    return out
 
 
 def _with_derived(angles: np.ndarray) -> np.ndarray:
     """The angles with those that the shoulder blades take from the arms, left then right."""
     derived = []
     for side in ("left", "right"):
-        raised, plane = angles[INDEX[f"{side}_arm_raise"]], np.radians(angles[INDEX[f"{side}_arm_plane"]])
-        up = min(max(_SCAPULA_SHARE * (raised - _SCAPULA_STARTS), 0.0), _SCAPULA_MOST) + angles[INDEX[f"{side}_shrug"]]
-        derived += [up, _PROTRACTION * raised * np.sin(plane) * np.sin(np.radians(raised)), 90.0]
-    return np.concatenate([angles, derived])
+        raised, plane = angles[:, INDEX[f"{side}_arm_raise"]], np.radians(angles[:, INDEX[f"{side}_arm_plane"]])
+        up = np.clip(_SCAPULA_SHARE * (raised - _SCAPULA_STARTS), 0.0, _SCAPULA_MOST) + angles[:, INDEX[f"{side}_shrug"]]
+        derived += [up, _PROTRACTION * raised * np.sin(plane) * np.sin(np.radians(raised)), np.full(len(angles), 90.0)]
+    return np.concatenate([angles, np.stack(derived, -1)], -1)
+
+
+@njit(cache=True)
+def _compose(angles, joint, axis, source, factor, out):
+    for n in range(len(angles)):
+        for j in range(24):
+            out[n, j] = np.eye(3)
+        for k in range(len(joint)):
+            _turn(out[n, joint[k]], axis[k], angles[n, source[k]] * factor[k])
+        for side in range(2):  # the arm's turn is against the chest
+            out[n, 16 + side] = _transposed_product(out[n, 13 + side], out[n, 16 + side])
+
+
+@njit(cache=True)
+def _turn(m, axis, angle):
+    """m after (to the right of it) a turn about one of its own axes."""
+    i, j, c, s = (axis + 1) % 3, (axis + 2) % 3, np.cos(angle), np.sin(angle)
+    for r in range(3):
+        a, b = m[r, i], m[r, j]
+        m[r, i], m[r, j] = c * a + s * b, c * b - s * a
+
+
+@njit(cache=True)
+def _transposed_product(a, b):
+    out = np.empty((3, 3))
+    for r in range(3):
+        for c in range(3):
+            out[r, c] = a[0, r] * b[0, c] + a[1, r] * b[1, c] + a[2, r] * b[2, c]
+    return out
 
 
 _NAMES = (*ANGLES, *(f"{side}_{name}" for side in ("left", "right") for name in ("scapula_up", "scapula_forward", "hang")))

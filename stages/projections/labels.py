@@ -32,11 +32,6 @@ def visibility(joints2d: np.ndarray, part: np.ndarray) -> np.ndarray:
     return np.where(inside, np.where(seen, VISIBLE, OCCLUDED), OUTSIDE).astype(np.uint8)
 
 
-def bounding_box(pixels: np.ndarray) -> np.ndarray:
-    """x0, y0, x1, y1 (4,) around pixels (V, 2)."""
-    return np.concatenate([pixels.min(0), pixels.max(0)])
-
-
 def depth_step(joints: np.ndarray) -> np.ndarray:
     """z(child) - z(parent) (15,) along each edge of joints (16, 3), metres."""
     return joints[_CHILD, 2] - joints[_PARENT, 2]
