@@ -138,7 +138,6 @@ def doctor() -> None:
 def train(folder: GivenRun) -> None:
     """Train the estimator of a run's recipe on its shards; goes on from the last checkpoint."""
     from estimator.train import train as train_model
-
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
@@ -151,7 +150,6 @@ def train(folder: GivenRun) -> None:
 def evaluate(folder: GivenRun) -> None:
     """Compare the trained estimator with the mean pose on the held-out split. The last line is JSON."""
     from estimator.evaluate import evaluate as evaluate_model
-
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 

@@ -82,9 +82,9 @@ def failed_name(stage: str, unit: str) -> str:
 
 
 def read_table(store: Store, name: str, columns: list[str] | None = None) -> pa.Table:
-    """A committed table. Without Arrow's threads: a process that ends while they wind down may abort, and these tables are small."""
+    """A committed table, read without Arrow's threads (as pq.read_table would not): a process that ends beside them may abort."""
     with store.open(name) as file:
-        return pq.read_table(file, columns=columns, use_threads=False, pre_buffer=False)
+        return pq.ParquetFile(file, pre_buffer=False).read(columns, use_threads=False)
 
 
 def read_marker(store: Store, stage: str, unit: str) -> Marker | None:

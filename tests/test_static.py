@@ -90,3 +90,9 @@ def test_no_code_comes_from_data():
     bad = r"pickle\.loads?\(|torch\.load\(|allow_pickle=True|trust_remote_code=True|shell=True|(?<![\w.])eval\(|(?<![\w.])exec\("
     hits = [f"{p.relative_to(ROOT)}:{n}" for p in _sources(*PACKAGES) for n, line in _code_lines(p) if re.search(bad, line)]
     assert not hits
+
+
+def test_tables_are_read_without_threads_of_arrow():
+    """pq.read_table starts threads whatever it is told, and a process that ends beside them aborts now and then."""
+    hits = [f"{p.relative_to(ROOT)}:{n}" for p in _sources(*PACKAGES) for n, line in _code_lines(p) if "pq.read_table(" in line]
+    assert not hits

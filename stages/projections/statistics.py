@@ -38,7 +38,7 @@ def read_joints(run: Path) -> tuple[np.ndarray, float]:
     if not files:
         raise UserError(f"{run}: no projections here; make them with `skep run … --until projections`")
     try:
-        table = pa.concat_tables([pq.read_table(f, columns=["joints2d", "reason"]) for f in files])
+        table = pa.concat_tables([pq.ParquetFile(f).read(["joints2d", "reason"], use_threads=False) for f in files])
     except (pa.ArrowInvalid, OSError) as e:
         raise UserError(f"{run}: its projections cannot be read ({str(e).splitlines()[0]})") from None
     kept = np.array([not reason for reason in table["reason"].to_pylist()])

@@ -23,7 +23,7 @@ class Index(Stage):
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         with ctx.sink.open("verdicts/000000.parquet") as file:
             pq.write_table(ctx.ledger, file, compression="zstd")
-        counts = ctx.ledger.group_by(["outcome", "style"]).aggregate([("sample_id", "count")])
+        counts = ctx.ledger.group_by(["outcome", "style"], use_threads=False).aggregate([("sample_id", "count")])
         counts = counts.sort_by([("outcome", "ascending"), ("style", "ascending")]).to_pylist()
         rows = [{"outcome": c["outcome"], "style": c["style"], "samples": c["sample_id_count"]} for c in counts]
         made_from = {name: Path(value).name if is_path and value else value for name, value, is_path in self.cfg.fields()}
