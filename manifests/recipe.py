@@ -98,7 +98,7 @@ class Poses(Section):
     """How many samples the dataset shall hold and where poses come from."""
 
     count: Count = Field(json_schema_extra=PLAN_ONLY)
-    oversample: Annotated[float, Field(ge=1)] = Field(1.1, json_schema_extra=PLAN_ONLY)
+    oversample: Annotated[float, Field(ge=1)] = Field(1.15, json_schema_extra=PLAN_ONLY)
     sources: tuple[Source, ...] = (LimitsSource(weight=1), PriorSource(weight=2))
     captioner: Path | None = Field(None, json_schema_extra={"content": True}, description="folder of a BLIP-2 model; null: rules")
     facing_deg: Degrees = Field(35, description="standard deviation of the turn away from the viewer")
@@ -115,6 +115,7 @@ class Projections(Section):
         "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 1,
     }  # fmt: skip
     elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
+    high_share: Share = Field(0.08, description="share of views from 20 to 55 degrees above or below")
     fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = (12, 45)
     weak_share: Share = Field(0.15, description="share of cameras so far away that they are weak-perspective; the others draw fov_deg")
     fill: tuple[Share, Share] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")

@@ -9,6 +9,7 @@ from manifests.recipe import Projections as ProjectionsConfig
 from stages.body.camera import focal_of, intrinsics, project, view_from
 
 _FROM_BELOW = 0.25  # of the figures are seen from below; eyes are mostly above the middle of what they look at
+_HIGH = (20.0, 55.0)  # degrees of the views that are high or low on purpose
 _STEPS = 12  # each brings the distance about ten times nearer to the right one
 _CLOSEST = 0.6  # metres from the camera to the nearest skin
 _WEAK_FOV = 1.0  # degrees: sizes then differ by less than one per cent from a figure's front to its back
@@ -44,7 +45,7 @@ class View(NamedTuple):
 def draw_view(rng: np.random.Generator, config: ProjectionsConfig) -> View:
     """A camera for one sample."""
     fov, fill = rng.uniform(*config.fov_deg), rng.uniform(*config.fill)
-    elevation = abs(rng.normal(0, config.elevation_deg)) * (-1 if rng.random() < _FROM_BELOW else 1)
+    elevation = _draw_elevation(rng, config) * (-1 if rng.random() < _FROM_BELOW else 1)
     shift = np.clip(rng.normal(0, 0.4, 2), -1, 1)
     if rng.random() < config.weak_share:
         fov = _WEAK_FOV
@@ -53,6 +54,13 @@ def draw_view(rng: np.random.Generator, config: ProjectionsConfig) -> View:
         cut = _draw_cut(rng)
         fill = rng.uniform(*_CUT_FILL) / (1 - cut.share if cut.axis == 1 else 1)
     return View(intrinsics(focal_of(fov, config.size), config.size), view_from(np.radians(elevation)), fill, shift, cut)
+
+
+def _draw_elevation(rng: np.random.Generator, config: ProjectionsConfig) -> float:
+    """Degrees off the level: mostly near it, now and then from a roof or a ditch."""
+    if rng.random() < config.high_share:
+        return rng.uniform(*_HIGH)
+    return abs(rng.normal(0, config.elevation_deg))
 
 
 def _draw_cut(rng: np.random.Generator) -> Cut:
