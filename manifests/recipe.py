@@ -112,7 +112,7 @@ class Projections(Section):
     size: Literal[128, 256, 512] = 256
     bone_spread: Annotated[float, Field(ge=0, le=0.6)] = Field(0.12, description="sd of the log of each bone's factor")
     proportions: dict[Literal["realistic", "heroic", "chibi", "child", "long"], Weight] = {
-        "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 1,
+        "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 2,
     }  # fmt: skip
     elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
     high_share: Share = Field(0.08, description="share of views from 20 to 55 degrees above or below")
