@@ -135,7 +135,8 @@ class _Runner:
         if not self.progress.tallies[unit.stage].first:
             stage.setup_on_node(self.pipeline.configs[unit.stage])
         self.progress.begun(unit.stage)
-        executor.submit(Task.of(unit, self.survey.inputs(unit), stage.scope == "dataset"))
+        declared = self.pipeline.declared[unit.stage]
+        executor.submit(Task.of(unit, self.survey.inputs(unit), declared, stage.scope == "dataset"))
 
     def _finished(self, unit: Unit, row: dict) -> None:
         self._count += 1

@@ -28,16 +28,17 @@ class Task:
     name: str
     fingerprint: str
     inputs: str
+    declared: dict  # by the launcher: a worker need not digest the files behind paths again
     partition: tuple[str, int, int] | None = None
     closing: str = ""
     upstream: tuple[str, ...] = ()
     deaths: str = "[]"
 
     @classmethod
-    def of(cls, unit: Unit, inputs: str, is_dataset: bool) -> "Task":
+    def of(cls, unit: Unit, inputs: str, declared: dict, is_dataset: bool) -> "Task":
         part = (unit.partition.style, unit.partition.index, unit.partition.size) if unit.partition else None
         names = tuple(u.name for u in unit.upstream) if is_dataset else ()
-        return cls(unit.stage, unit.name, unit.fingerprint, inputs, part, unit.closing, names)
+        return cls(unit.stage, unit.name, unit.fingerprint, inputs, declared, part, unit.closing, names)
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -99,9 +100,8 @@ class Worker:
         if failures:
             sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
         rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
-        declared = self.pipeline.declared[task.stage]
         made_by = environment(type(stage), device_of(type(stage)))
-        sink.publish(Marker(task.stage, task.name, task.fingerprint, declared, task.inputs, sink.files(), rows, made_by))
+        sink.publish(Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by))
         return rows
 
 
