@@ -8,7 +8,6 @@ import sys
 import tarfile
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
@@ -19,12 +18,10 @@ from manifests.dataset import read_dataset
 from manifests.errors import UserError
 from manifests.recipe import load_recipe
 from manifests.sample import LABELS, decode_labels
-from manifests.schema import PLANNED
 from manifests.skeleton import STYLES
-from manifests.stage import Context
 from pipeline.plan import Pipeline
 from pipeline.run import run
-from pipeline.tables import Inputs
+from tests.batch import through
 from tests.conftest import tree
 
 READ_WITH_WEBDATASET = """
@@ -90,28 +87,13 @@ def stages():
     return made
 
 
-def _through(stages, ids):
-    """Tables of all stages for the given samples, in one batch."""
-    known = pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED)
-    tables = []
-    for stage in stages:
-        ctx = Context(1, stage.name, "unit", None, "cpu", Inputs(known).ledger)
-        table = stage.process(known.select(["sample_id", "style", *stage.reads]), ctx)
-        tables.append(table)
-        for name in table.schema.names:
-            if name not in known.schema.names:
-                known = known.append_column(table.schema.field(name), table.column(name))
-    return tables
-
-
 IDS = [f"{style}-{n:06d}" for style in STYLES for n in range(20)]
 
 
 @examples(max_examples=12)
 @given(st.lists(st.sampled_from(IDS), min_size=2, max_size=5, unique=True))
 def test_a_sample_made_alone_equals_itself_in_any_batch(stages, ids):
-    together = _through(stages, ids)
-    alone = _through(stages, [ids[-1]])
+    (_, together), (_, alone) = through(stages, ids), through(stages, [ids[-1]])
     for batch, single in zip(together, alone, strict=True):
         assert batch.slice(len(ids) - 1).combine_chunks().equals(single.combine_chunks())
 
