@@ -1,6 +1,7 @@
 """The drawing renderer: deterministic, varied, and faithful to the pose it draws."""
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 
 from manifests import schema
 from manifests.recipe import Recipe
-from manifests.skeleton import STYLES
+from manifests.skeleton import EDGES, STYLES
 from manifests.stage import Config, Context
 from stages.body.camera import FRONT, intrinsics
 from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body
-from stages.sketches.drawing import anatomy, colour, draw, lines, pen, wardrobe
+from stages.projections.labels import VISIBLE, visibility
+from stages.sketches.drawing import anatomy, draw, lines, options, wardrobe
 from stages.sketches.drawing.clothes import dress
+from stages.sketches.drawing.layer import Stroke, blank
 from stages.sketches.stage import Sketches, head_turn
 
 SIZE = 256
@@ -65,16 +68,24 @@ def test_same_seed_same_picture_and_other_seeds_differ(figures, style):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_style_draws_at_every_size_and_thread_count(style):
-    labels, threads = random_labels(9), cv2.getNumThreads()
-    for size in (128, 512):
-        figure = figure_of(labels, size)
+def test_any_size_is_the_same_drawing_on_any_number_of_threads(figures, style):
+    threads = cv2.getNumThreads()
+    for seed, figure in enumerate(figures[:3]):
         cv2.setNumThreads(1)
-        single = draw(figure, style, np.random.default_rng(0)).image
+        plain, large, small = (draw(figure, style, np.random.default_rng(seed), size=size).image for size in (256, 512, 128))
         cv2.setNumThreads(threads)
-        assert single.shape == (size, size, 3)
-        assert ink_of(single).mean() > 0.005
-        assert single.tobytes() == draw(figure, style, np.random.default_rng(0)).image.tobytes()
+        assert large.tobytes() == draw(figure, style, np.random.default_rng(seed), size=512).image.tobytes()
+        for other in (large, small):
+            fitted = cv2.resize(other, (256, 256), interpolation=cv2.INTER_AREA if len(other) > 256 else cv2.INTER_CUBIC)
+            alike = np.corrcoef(cv2.GaussianBlur(fitted, (0, 0), 1.5).ravel(), cv2.GaussianBlur(plain, (0, 0), 1.5).ravel())[0, 1]
+            assert alike > 0.97, (seed, len(other))
+        back = cv2.resize(cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA), (512, 512), interpolation=cv2.INTER_CUBIC)
+        assert np.abs(large.astype(int) - back).mean() > 0.2  # finer: not the small picture blown up
+
+
+def test_the_renderer_refuses_buffers_of_another_size():
+    with pytest.raises(ValueError, match="128 pixels"):
+        draw(figure_of(random_labels(1), 128), "ink", np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -83,7 +94,119 @@ def test_a_figure_half_or_wholly_outside_is_still_a_picture(style):
         labels = random_labels(4)
         labels["transl"] = labels["transl"] + np.array([aside, 0, 0])
         for seed in range(4):
-            assert draw(figure_of(labels, 128), style, np.random.default_rng(seed)).image.shape == (128, 128, 3)
+            assert draw(figure_of(labels), style, np.random.default_rng(seed), size=64).image.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_svg_holds_the_strokes(figures, style):
+    drawing = draw(figures[0], style, np.random.default_rng(0))
+    root = ElementTree.fromstring(drawing.svg())
+    paths = [element.get("d", "") for element in root.iter("{http://www.w3.org/2000/svg}path")]
+    assert root.get("viewBox") == "0 0 256 256" and len(paths) > 8
+    numbers = np.array([float(n) for path in paths for n in path.replace("M", " ").replace("L", " ").replace("Z", " ").split()])
+    assert np.isfinite(numbers).all()
+    painted = np.zeros((256, 256), np.uint8)
+    for path in paths:
+        for ring in path.strip("MZ").split("Z M"):
+            points = np.array([[float(v) for v in pair.split()] for pair in ring.split("L")])
+            cv2.fillPoly(painted, [np.round(points).astype(np.int32)], 1)
+    assert painted[cv2.erode((figures[0].part > 0).astype(np.uint8), np.ones((3, 3))) > 0].mean() > (
+        0.08 if style in ("stick", "charcoal") else 0.3
+    )
+
+
+def test_options_come_at_their_stated_rates():
+    rng, count = np.random.default_rng(0), 4000
+    for style, table in options.RATES.items():
+        drawn = [options.choose(style, rng) for _ in range(count)]
+        for name, rates in table.items():
+            assert abs(sum(rates.values()) - 1) < 1e-9
+            for value, rate in rates.items():
+                seen = np.mean([chosen[name] == value for chosen in drawn])
+                assert abs(seen - rate) < 4 * np.sqrt(rate * (1 - rate) / count) + 1e-9, (style, name, value)
+
+
+def plain_options(monkeypatch, style: str, **fixed: str) -> None:
+    """Nothing around the figure, nothing on its face, as the test wants the rest."""
+    bare = {"face", "floor", "hatching", "hands", "hair", "sun", "grass", "house", "flowers", "clouds", "capture", "seal"}
+    table = {n: {"none": 1.0} if n in bare and "none" in r else {next(iter(r)): 1.0} for n, r in options.RATES[style].items()}
+    monkeypatch.setitem(options.RATES, style, {**table, **{name: {value: 1.0} for name, value in fixed.items()}})
+
+
+def stroke_points(drawing) -> np.ndarray:
+    return np.concatenate([mark.shape.points[mark.shape.ink > 0] for mark in drawing.canvas.marks if isinstance(mark.shape, Stroke)])
+
+
+def from_nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.sqrt(((points[:, None] - others[None]) ** 2).sum(-1).min(1))
+
+
+@pytest.mark.parametrize("style", ["cartoon", "ink", "charcoal", "contour"])
+def test_outlines_stray_no_farther_than_the_style_says(figures, style, monkeypatch):
+    style, kind = ("charcoal", {"kind": "contour"}) if style == "contour" else (style, {"kind": "shaded"} if style == "charcoal" else {})
+    plain_options(monkeypatch, style, **kind)
+    for seed, figure in enumerate(figures[:4]):
+        drawing = draw(figure, style, np.random.default_rng(seed))
+        dressed = dress(figure, look_of(style, seed))
+        traced = np.concatenate([line.points for line in lines.trace(dressed, 2)])
+        assert from_nearest(stroke_points(drawing), traced).max() < options.DRIFT[style]
+
+
+def look_of(style: str, seed: int) -> wardrobe.Look:
+    """The look that `draw` gives with this seed."""
+    rng = np.random.default_rng(seed)
+    options.choose(style, rng)
+    return wardrobe.choose_look(rng)
+
+
+@pytest.mark.parametrize("style", ["stick", "kids"])
+def test_bones_stray_no_farther_than_the_style_says(figures, style, monkeypatch):
+    plain_options(monkeypatch, style, **({"limbs": "lines"} if style == "kids" else {}))
+    for seed, figure in enumerate(figures):
+        points = stroke_points(draw(figure, style, np.random.default_rng(seed)))
+        joints = figure.joints16_2d
+        limbs = [joints[a] + t * (joints[b] - joints[a]) for a, b in EDGES[1:] if {a, b} != {1, 8} for t in np.linspace(0.1, 0.9, 5)]
+        away = np.linalg.norm(np.array(limbs) - joints[0], axis=1) > 60  # what the head does not cover
+        own = [i for i, (a, b) in enumerate(EDGES[1:]) for _ in range(5) if {a, b} != {1, 8}]
+        arms_and_legs = np.isin(own, [i for i, (a, b) in enumerate(EDGES[1:]) if {a, b} <= {3, 4, 6, 7, 9, 10, 12, 13}])
+        assert from_nearest(np.array(limbs)[away & arms_and_legs], points).max() < options.DRIFT[style]
+
+
+def test_visible_joints_lie_in_the_figure():
+    inside = []
+    for seed in range(60):
+        figure = figure_of(random_labels(seed))
+        mask = dress(figure, wardrobe.choose_look(np.random.default_rng(seed))).mask
+        mask = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3))) > 0  # toe tips lie on the very rim
+        seen = visibility(figure.joints16_2d, figure.part) == VISIBLE
+        inside += [mask[y, x] for x, y in figure.joints16_2d[seen].astype(int)]
+    assert len(inside) > 400 and np.mean(inside) >= 0.99
+
+
+def test_what_is_hidden_leaves_no_trace(monkeypatch):
+    """A hand behind the trunk is turned: where the buffers stay as they were, so does the picture."""
+    monkeypatch.setitem(options.RATES["charcoal"], "kind", {"shaded": 1.0})  # construction draws through the figure
+    tried = 0
+    for seed in range(80):
+        labels = random_labels(seed)
+        labels["pose"][[16, 17], 1] += 0.9, -0.9  # arms behind the back
+        figure, hand = figure_of(labels), 20 + seed % 2
+        labels["pose"][hand] += 0.15
+        turned = figure_of(labels)
+        if not np.isin([hand + 1, hand + 3], figure.part).any() and not np.isin([hand + 1, hand + 3], turned.part).any():
+            tried += 1
+            assert (figure.depth == turned.depth).all()
+            for style in ("cartoon", "oil", "ink", "charcoal") if tried < 3 else ("charcoal",):
+                images = [draw(f, style, np.random.default_rng(9), np.eye(3)).image for f in (figure, turned)]
+                assert images[0].tobytes() == images[1].tobytes()
+    assert tried >= 3
+
+
+def test_outlines_bound_what_is_seen(figures):
+    """Pieces that no pixel shows have no line."""
+    for seed, figure in enumerate(figures):
+        dressed = dress(figure, wardrobe.choose_look(np.random.default_rng(seed)))
+        assert {line.piece for line in lines.trace(dressed, 2) if line.edge} <= set(np.unique(dressed.piece[dressed.mask]).tolist())
 
 
 @pytest.mark.parametrize("style", [s for s in STYLES if s != "oil"])
@@ -118,7 +241,7 @@ def test_cartoon_outlines_lie_on_the_projected_body(figures):
     for seed, figure in enumerate(figures):
         look = replace(wardrobe.choose_look(np.random.default_rng(seed)), hair_shape="bald", hat="none", outfit="trousers")
         dressed = dress(figure, look)
-        traced = [line.points for line in lines.trace(dressed.piece, dressed.region, dressed.depth, 4) if line.edge]
+        traced = [line.points for line in lines.trace(dressed, 4) if line.edge]
         outside = cv2.distanceTransform((figure.part == 0).astype(np.uint8), cv2.DIST_L2, 3)
         points = np.concatenate(traced).astype(int)
         assert outside[points[:, 1], points[:, 0]].max() < 3
@@ -163,9 +286,9 @@ def test_garments_end_along_the_limb(figures):
 
 
 def test_stroke_width_is_what_the_pen_says():
-    layer = colour.blank(64)
-    pen.stamp(layer, np.array([[8.0, 32.0], [56.0, 32.0]]), np.full(2, 2.5), np.ones(2))
-    assert abs(layer[:, 32].sum() - 5) < 0.2
+    layer = blank(64)
+    layer.stamp(np.array([[32.0, 128.0], [224.0, 128.0]]), np.full(2, 10.0), np.ones(2))
+    assert abs(layer.ink[:, 32].sum() - 5) < 0.2
 
 
 def _context(seed: int = 5) -> Context:

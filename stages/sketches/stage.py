@@ -15,6 +15,7 @@ from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
 from stages.sketches.drawing import draw
+from stages.sketches.drawing.layer import UNITS
 
 _LABELS = ("pose", "betas", "bone_scales", "transl", "camera_K")
 _SPINE_TO_HEAD = (0, 3, 6, 9, 12, 15)  # SMPL joints whose rotations turn the head
@@ -27,7 +28,7 @@ class Sketches(Stage):
     """Draws with the renderer. A row's picture depends on its labels, its style and its own randomness alone."""
 
     name = "sketches"
-    version = 1
+    version = 2
     config = ("body", "sketches", "projections.size")
     reads = _LABELS
     writes = schema.SKETCHES
@@ -36,7 +37,7 @@ class Sketches(Stage):
     def setup_on_node(cls, config: Config) -> None:
         """Compile the renderer's loops once, into the cache that every worker reads."""
         body = load_body(config.body.path)
-        figure = make_figure(body, np.zeros((24, 3)), np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(128, 128), 128)
+        figure = make_figure(body, np.zeros((24, 3)), np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(UNITS, UNITS), UNITS)
         for style in STYLES:
             draw(figure, style, np.random.default_rng(0))
 
@@ -52,7 +53,7 @@ class Sketches(Stage):
         images, phrases = [], []
         for i, (sample_id, style) in enumerate(zip(ids, styles, strict=True)):
             row = {name: column[i] for name, column in labels.items()}
-            drawing = draw(self._figure(row), style, ctx.rng(sample_id), head_turn(row["pose"]))
+            drawing = draw(self._figure(row), style, ctx.rng(sample_id), head_turn(row["pose"]), self.cfg.get("projections.size"))
             images.append(self._encode(drawing.image))
             phrases.append(drawing.appearance)
         kind = self.cfg.sketches.image_format
@@ -77,7 +78,9 @@ class Sketches(Stage):
         return picture
 
     def _figure(self, row: dict[str, np.ndarray]) -> Figure:
-        return make_figure(self.body, **row, size=self.cfg.get("projections.size"))
+        """The row's figure as the renderer wants it: the camera's pixels become units."""
+        to_units = np.diag([UNITS / self.cfg.get("projections.size")] * 2 + [1])
+        return make_figure(self.body, **{**row, "camera_K": to_units @ row["camera_K"]}, size=UNITS)
 
     def _encode(self, image: np.ndarray) -> bytes:
         kind = self.cfg.sketches.image_format

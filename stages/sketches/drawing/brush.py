@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from stages.sketches.drawing.layer import UNITS, Stroke
+
 _BRISTLES, _BRUSHES = 24, 32
-_FINEST = 1.6  # pixels between bristles: finer ones only flicker
+_FINEST = 1.6  # units between bristles: finer ones only flicker
 
 
 @dataclass(frozen=True)
 class Dabs:
-    """Strokes to lay in order: place (N, 2) px, angle (N,) radians, length and width (N,) px, bend (N,), colour (N, 3).
+    """Strokes to lay in order: place (N, 2), length and width (N,) in units, angle (N,) radians, bend (N,), colour (N, 3).
 
     area (N,) uint8: the stroke paints only pixels of this area; 255 goes anywhere.
     """
@@ -30,16 +32,26 @@ def lay_dabs(picture: np.ndarray, relief: np.ndarray, areas: np.ndarray, dabs: D
     brushes = 0.25 + 0.75 * rng.random((_BRUSHES, _BRISTLES))
     brush = rng.integers(0, _BRUSHES, len(dabs.place))
     shape = np.stack([*dabs.place.T, np.cos(dabs.angle), np.sin(dabs.angle), dabs.length / 2, dabs.width / 2, dabs.bend], 1)
-    _lay(picture, relief, areas, shape.astype(np.float64), dabs.colour.astype(np.float64), dabs.area, thickness, brushes, brush)
+    scale = len(picture) / UNITS
+    _lay(picture, relief, areas, scale, shape.astype(np.float64), dabs.colour.astype(np.float64), dabs.area, thickness, brushes, brush)
+
+
+def strokes_of(dabs: Dabs) -> list[Stroke]:
+    """Each dab as the stroke of a pen of its width, three points long."""
+    way = np.stack([np.cos(dabs.angle), np.sin(dabs.angle)], 1) * dabs.length[:, None] / 2
+    bow = np.stack([-way[:, 1], way[:, 0]], 1) * dabs.bend[:, None]
+    paths = np.stack([dabs.place - way + bow, dabs.place, dabs.place + way + bow], 1)
+    return [Stroke(path, np.full(3, wide / 2), np.full(3, 0.9)) for path, wide in zip(paths, dabs.width, strict=True)]
 
 
 @njit(cache=True)
-def _lay(picture, relief, areas, shape, colour, area, thickness, brushes, brush):
+def _lay(picture, relief, areas, scale, shape, colour, area, thickness, brushes, brush):
     height, width = areas.shape
     bristles = brushes.shape[1]
     for i in range(len(shape)):
         x0, y0, c, s, long, wide, bend = shape[i]
         most = min(bristles - 1.0, max(2.0, 2 * wide / _FINEST))
+        x0, y0, long, wide = x0 * scale, y0 * scale, long * scale, wide * scale
         reach = long + wide + abs(bend) * long
         for y in range(max(0, int(y0 - reach)), min(height, int(y0 + reach) + 2)):
             for x in range(max(0, int(x0 - reach)), min(width, int(x0 + reach) + 2)):

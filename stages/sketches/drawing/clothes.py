@@ -24,7 +24,7 @@ def dress(figure: Figure, look: Look, turn: np.ndarray | None = None) -> Dressed
     region, piece = np.zeros(figure.part.shape, np.uint8), lines.PIECE_OF_PART[figure.part]
     region[surface.rows, surface.columns] = _regions(surface, figure, look)
     depth = np.where(figure.part > 0, figure.depth, FAR).astype(np.float32)
-    dressed = Dressed(region, piece, depth, figure.normal.copy(), look, head)
+    dressed = Dressed(region, piece, depth, figure.normal.copy(), look, head, figure)
     if look.outfit in ("skirt", "dress"):
         _add_skirt(dressed, figure, surface)
     add_hair(dressed, surface)
@@ -74,7 +74,7 @@ def _add_skirt(dressed: Dressed, figure: Figure, surface: Surface) -> None:
         return
     spots = np.stack([surface.columns[under], surface.rows[under]], 1) + 0.5
     outline = cv2.convexHull(np.concatenate([spots, _hem(figure, look)]).astype(np.float32))[:, 0]
-    cloth = polygon(dressed.size, outline) > 0.5
+    cloth = polygon(dressed.size, outline).ink > 0.5
     front = float(np.quantile(surface.points[under, 2], 0.03)) - 0.02
     arms = np.isin(figure.part, np.array(_ARM_PARTS) + 1) & (figure.depth < front + 0.08)
     cloth &= ~arms & (figure.part != 1 + HEAD)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.body.figure import Figure
 from stages.sketches.drawing.anatomy import Footing, Head, footing_of
 from stages.sketches.drawing.wardrobe import Look
 
 NOTHING, SKIN, TOP, BOTTOM, SHOES, HAIR, HAT, STRIPE = range(8)
-FAR = 99.0  # metres: the depth given to the background
+FAR = 1e6  # metres: the depth given to the background, beyond any camera
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Dressed:
     normal: np.ndarray
     look: Look
     head: Head
+    body: Figure
 
     @property
     def size(self) -> int:

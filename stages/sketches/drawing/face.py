@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.sketches.drawing.anatomy import Head
+from stages.sketches.drawing.layer import Layer
 from stages.sketches.drawing.pen import Pen, arc, draw_dot, draw_line
 
 
@@ -38,7 +39,7 @@ def choose_features(rng: np.random.Generator) -> Features:
     )
 
 
-def draw_face(layer: np.ndarray, head: Head, face: Features, pen: Pen, rng: np.random.Generator, eyes: bool = True) -> None:
+def draw_face(layer: Layer, head: Head, face: Features, pen: Pen, rng: np.random.Generator, eyes: bool = True) -> None:
     """Ink the parts of a face that turn towards the viewer; widths follow the pen."""
     for side in (-1, 1):
         if eyes and head.sees_viewer(side * face.spacing, face.height) > 0.14:
@@ -51,7 +52,7 @@ def draw_face(layer: np.ndarray, head: Head, face: Features, pen: Pen, rng: np.r
         _draw_mouth(layer, head, face, pen, rng)
 
 
-def _draw_nose(layer: np.ndarray, head: Head, face: Features, pen: Pen, rng: np.random.Generator) -> None:
+def _draw_nose(layer: Layer, head: Head, face: Features, pen: Pen, rng: np.random.Generator) -> None:
     if face.nose == "none" or head.sees_viewer(0, -0.1) < 0.1:
         return
     tip = head.at(0, -0.16, 1.12)
@@ -63,7 +64,7 @@ def _draw_nose(layer: np.ndarray, head: Head, face: Features, pen: Pen, rng: np.
         draw_line(layer, np.stack([head.at(0, 0.05, 1.0), tip, head.at(0.12, -0.22, 0.98)]), pen, rng)
 
 
-def _draw_mouth(layer: np.ndarray, head: Head, face: Features, pen: Pen, rng: np.random.Generator) -> None:
+def _draw_mouth(layer: Layer, head: Head, face: Features, pen: Pen, rng: np.random.Generator) -> None:
     across = np.linspace(-face.mouth, face.mouth, 9)
     curve = -0.45 - face.curve * (1 - (across / face.mouth) ** 2)
     shown = [head.on(x, y) for x, y in zip(across, curve, strict=True) if head.sees_viewer(x, y) > 0.1]

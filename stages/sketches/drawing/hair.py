@@ -5,9 +5,10 @@ import numpy as np
 
 from stages.sketches.drawing import lines
 from stages.sketches.drawing.anatomy import HEAD, Surface
-from stages.sketches.drawing.colour import blank, polygon
+from stages.sketches.drawing.colour import polygon
 from stages.sketches.drawing.dressed import HAIR, HAT, Dressed
-from stages.sketches.drawing.pen import draw_dot, stamp
+from stages.sketches.drawing.layer import Layer, blank
+from stages.sketches.drawing.pen import draw_dot
 
 # How far hair stands off the skull, in skull radii.
 _VOLUME = {"bald": 0.0, "short": 0.08, "bob": 0.2, "long": 0.16, "curly": 0.3, "bun": 0.08, "ponytail": 0.08, "spiky": 0.1}
@@ -64,17 +65,17 @@ def _grown(dressed: Dressed, scalp: np.ndarray) -> np.ndarray:
             draw_dot(layer, point, radius * _VOLUME[shape] * (1.2 if shape == "curly" else 1))
     below = np.indices(scalp.shape).transpose(1, 2, 0)[..., ::-1] - dressed.head.at(0, -0.2, 0)
     up2d = dressed.head.at(0, 1, 0) - dressed.head.at(0, 0, 0)
-    return (layer > 0.5) & ((below @ up2d > 0) | (shape in ("bob", "long", "curly")))
+    return (layer.ink > 0.5) & ((below @ up2d > 0) | (shape in ("bob", "long", "curly")))
 
 
-def _spikes(layer: np.ndarray, path: np.ndarray, head) -> None:
+def _spikes(layer: Layer, path: np.ndarray, head) -> None:
     out = path - head.place
     distance = np.linalg.norm(out, axis=1)
     up2d = head.at(0, 1, 0) - head.at(0, 0, 0)
     for k in range(0, len(path), max(2, int(head.radius * 0.45))):
         if distance[k] > 0.6 * head.radius and out[k] @ up2d > -0.2 * head.radius**2:
             tip = path[k] + out[k] / distance[k] * head.radius * 0.42
-            stamp(layer, np.stack([path[k], tip]), head.radius * np.array([0.22, 0.02]), np.ones(2))
+            layer.stamp(np.stack([path[k], tip]), head.radius * np.array([0.22, 0.02]), np.ones(2))
 
 
 def _behind(dressed: Dressed) -> np.ndarray:
@@ -87,14 +88,14 @@ def _behind(dressed: Dressed) -> np.ndarray:
         back = [head.at(0, 0.4, -1.1)]
         ends = [head.at(s * 0.95, 0.1, -0.7) + fall * length for s in (-1, 1)]
         hull = cv2.convexHull(np.array([*sides, *back, *ends, np.mean(ends, 0) + 0.12 * fall], np.float32))
-        return polygon(dressed.size, hull[:, 0]) > 0.5
+        return polygon(dressed.size, hull[:, 0]).ink > 0.5
     if shape == "bun":
         draw_dot(layer, head.at(0, 0.85, -0.85), 0.42 * head.radius)
     if shape == "ponytail":
         root, fall = head.at(0, 0.55, -1.0), head.at(0, -0.9, -1.5)
         bend = (root + fall) / 2 + 0.3 * (head.at(0, 0, -1.6) - head.at(0, 0, -1))
-        stamp(layer, np.stack([root, bend, fall]), head.radius * np.array([0.2, 0.3, 0.06]), np.ones(3))
-    return layer > 0.5
+        layer.stamp(np.stack([root, bend, fall]), head.radius * np.array([0.2, 0.3, 0.06]), np.ones(3))
+    return layer.ink > 0.5
 
 
 def _add_hat(dressed: Dressed, surface: Surface, on_head: np.ndarray) -> None:
@@ -107,8 +108,8 @@ def _add_hat(dressed: Dressed, surface: Surface, on_head: np.ndarray) -> None:
     top = np.stack([head.at(0.95 * np.cos(t), 1.1, 0.95 * np.sin(t)) for t in turn])
     if dressed.look.hat == "brim":
         base = np.stack([head.at(np.cos(t), 0.5, np.sin(t)) for t in turn])
-        shape = polygon(size, cv2.convexHull(np.concatenate([top * 1.0, base]).astype(np.float32))[:, 0]) > 0.5
-        brim = polygon(size, np.stack([head.at(1.55 * np.cos(t), 0.48, 1.5 * np.sin(t)) for t in turn])) > 0.5
+        shape = polygon(size, cv2.convexHull(np.concatenate([top * 1.0, base]).astype(np.float32))[:, 0]).ink > 0.5
+        brim = polygon(size, np.stack([head.at(1.55 * np.cos(t), 0.48, 1.5 * np.sin(t)) for t in turn])).ink > 0.5
         _put(dressed, shape | brim, HAT, lines.HAT, _depth(head, 0) - 0.08)
     else:
         reach = 2 * max(1, round(0.1 * head.radius)) + 1

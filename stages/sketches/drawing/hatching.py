@@ -2,19 +2,20 @@
 
 import numpy as np
 
+from stages.sketches.drawing.layer import UNITS, Layer
 from stages.sketches.drawing.pen import Pen, draw_line, resample
 
 
-def hatch(layer: np.ndarray, area: np.ndarray, angle: float, gap: float, pen: Pen, rng: np.random.Generator) -> None:
-    """Separate parallel strokes, `gap` pixels apart at `angle` radians, wherever they cross the area (H, W) bool."""
+def hatch(layer: Layer, area: np.ndarray, angle: float, gap: float, pen: Pen, rng: np.random.Generator) -> None:
+    """Separate parallel strokes, `gap` units apart at `angle` radians, wherever they cross the area (256, 256) bool."""
     for row, bounds in _rows(area, angle, gap, rng):
         for a, b in bounds:
             if b - a > 3:
                 draw_line(layer, row[max(0, a - 1) : b + 1], pen, rng)
 
 
-def scribble(layer: np.ndarray, area: np.ndarray, angle: float, gap: float, pen: Pen, rng: np.random.Generator) -> None:
-    """One zigzag that goes to and fro over the area (H, W) bool, lifted only where the area ends."""
+def scribble(layer: Layer, area: np.ndarray, angle: float, gap: float, pen: Pen, rng: np.random.Generator) -> None:
+    """One zigzag that goes to and fro over the area (256, 256) bool, lifted only where the area ends."""
     path: list[np.ndarray] = []
     for row, bounds in _rows(area, angle, gap, rng):
         if not bounds or (path and np.abs(path[-1] - row[bounds[0][0]]).max() > 12 * gap):
@@ -29,14 +30,13 @@ def scribble(layer: np.ndarray, area: np.ndarray, angle: float, gap: float, pen:
     _zigzag(layer, path, pen, rng)
 
 
-def _zigzag(layer: np.ndarray, path: list[np.ndarray], pen: Pen, rng: np.random.Generator) -> None:
+def _zigzag(layer: Layer, path: list[np.ndarray], pen: Pen, rng: np.random.Generator) -> None:
     if len(path) > 1:
         draw_line(layer, resample(np.stack(path), 2), pen, rng)
 
 
 def _rows(area: np.ndarray, angle: float, gap: float, rng: np.random.Generator):
-    """Points of each row (N, 2) px with the stretches [(start, stop)] of it that lie in the area."""
-    size = len(area)
+    """Points of each row (N, 2) with the stretches [(start, stop)] of it that lie in the area."""
     way = np.array([np.cos(angle), np.sin(angle)])
     ys, xs = np.nonzero(area)
     if not len(xs):
@@ -47,8 +47,8 @@ def _rows(area: np.ndarray, angle: float, gap: float, rng: np.random.Generator):
         place = offset + rng.normal(0, 0.12 * gap)
         row = np.arange(along.min() - 1, along.max() + 2)[:, None] * way + place * np.array([-way[1], way[0]]) + 0.5
         cell = np.floor(row).astype(int)
-        inside = ((cell >= 0) & (cell < size)).all(1)
-        cell = np.clip(cell, 0, size - 1)
+        inside = ((cell >= 0) & (cell < UNITS)).all(1)
+        cell = np.clip(cell, 0, UNITS - 1)
         on = np.concatenate([[0], (inside & area[cell[:, 1], cell[:, 0]]).astype(np.int8), [0]])
         edges = np.flatnonzero(np.diff(on))
         yield row, list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

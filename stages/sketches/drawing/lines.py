@@ -1,11 +1,15 @@
 """The lines of a drawn figure as polylines: edges, where one limb ends before something behind it, and seams of clothes and hair."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from stages.sketches.drawing.pen import smooth
+
+if TYPE_CHECKING:
+    from stages.sketches.drawing.dressed import Dressed
 
 # What the eye sees as one piece of the figure; the first fifteen come from SMPL's parts, the rest is worn.
 TORSO, NECK, HEAD = 1, 2, 3
@@ -40,12 +44,12 @@ class Line:
     piece: int
 
 
-def trace(piece: np.ndarray, region: np.ndarray, depth: np.ndarray, rounds: int) -> list[Line]:
-    """Lines of a figure: piece, region (H, W) uint8, depth (H, W) with the background far away; rounds of smoothing."""
-    edge = _edges(piece, depth)
-    lines = _follow(piece, edge, rounds, True)
+def trace(figure: "Dressed", rounds: int) -> list[Line]:
+    """Lines of a dressed figure, outlines first, in units; rounds of smoothing."""
+    edge = _edges(figure)
+    lines = _follow(figure.piece, edge, rounds, True)
     near_edge = cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return lines + _follow(region, _seams(region) & ~near_edge, rounds, False)
+    return lines + _follow(figure.region, _seams(figure.region) & ~near_edge, rounds, False)
 
 
 def _neighbours(image: np.ndarray):
@@ -55,13 +59,21 @@ def _neighbours(image: np.ndarray):
         yield padded[dy : dy + h, dx : dx + w]
 
 
-def _edges(piece: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Pixels (H, W) bool on the near side of an edge."""
+def _edges(figure: "Dressed") -> np.ndarray:
+    """Pixels (H, W) bool on the near side of an edge: of another piece or of nothing, or of the same piece farther back."""
+    piece, depth, slant = figure.piece, figure.depth, _slant(figure)
     edge = np.zeros(piece.shape, bool)
     for other, behind in zip(_neighbours(piece), _neighbours(depth), strict=True):
         step = behind - depth
-        edge |= (piece > 0) & (other != piece) & ((step > _STEP) | (~_JOINED[piece, other] & (step >= 0)))
+        grown = _JOINED[piece, other]
+        edge |= (piece > 0) & np.where(grown, step > _STEP + slant * (piece == other), (step >= 0) & (other != piece))
     return edge
+
+
+def _slant(figure: "Dressed") -> np.ndarray:
+    """Metres (H, W) by which a surface may fall back within a pixel because it is seen from the side, with some slack."""
+    facing = np.clip(-figure.normal[..., 2], 0.12, 1)
+    return 2.5 * figure.depth / figure.body.camera_K[0, 0] * np.sqrt(1 / facing**2 - 1)
 
 
 def _seams(region: np.ndarray) -> np.ndarray:

@@ -1,17 +1,20 @@
-"""Strokes: polylines with a width and a pressure at every point, anti-aliased into a layer of ink (H, W) float32 in 0..1."""
+"""A hand with a pen: polylines become strokes with a width and a pressure at every point. Lengths are in units (see layer.py)."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from stages.sketches.drawing.layer import Layer
+
+_STEP = 1.5  # units between the points of a stroke
 
 
 @dataclass(frozen=True)
 class Pen:
-    """How a hand draws a line; lengths in pixels.
+    """How a hand draws a line; lengths in units.
 
     width: mean width; swell: share by which the width wanders; taper: share of the length that thins out at each end;
-    tip: width left at the very ends, as a share; wobble: sideways wander; pressure: ink 0..1; skips: share of the line left out.
+    tip: width left at the very ends, as a share; wobble: sideways wander, at most twice that; pressure: ink 0..1; skips: share of the line left out.
     """
 
     width: float
@@ -23,31 +26,24 @@ class Pen:
     skips: float = 0.0
 
 
-def draw_line(layer: np.ndarray, points: np.ndarray, pen: Pen, rng: np.random.Generator) -> None:
-    """Draw one polyline (N, 2) px into the layer, as the pen would."""
-    line = resample(points, max(1.0, len(layer) / 170))
-    if len(line) < 2:
-        return
-    line = line + wander(rng, len(line), 9)[:, None] * pen.wobble * _normals(line)
+def draw_line(layer: Layer, points: np.ndarray, pen: Pen, rng: np.random.Generator) -> None:
+    """Draw one polyline (N, 2) into the layer, as the pen would."""
+    line = resample(points, _STEP)
+    line = line + np.clip(wander(rng, len(line), 9), -2, 2)[:, None] * pen.wobble * _normals(line)
     shape = _taper(len(line), pen) * np.clip(1 + pen.swell * wander(rng, len(line), 14), 0.2, 2.5)
     ink = pen.pressure * np.clip(1 - 0.3 * pen.swell * np.abs(wander(rng, len(line), 10)), 0, 1)
     if pen.skips:
         ink = ink * (wander(rng, len(line), 6) > _skip_level(pen.skips))
-    stamp(layer, line, 0.5 * pen.width * shape, ink)
+    layer.stamp(line, 0.5 * pen.width * shape, ink)
 
 
-def draw_dot(layer: np.ndarray, centre: np.ndarray, radius: float, ink: float = 1.0) -> None:
-    """A round dot; centre (2,) and radius in pixels."""
-    stamp(layer, np.stack([centre, centre]), np.full(2, radius), np.full(2, ink))
-
-
-def stamp(layer: np.ndarray, line: np.ndarray, radii: np.ndarray, ink: np.ndarray) -> None:
-    """Round-ended segments along (N, 2) px with radius (N,) px and ink (N,); the darkest wins where they overlap."""
-    _stamp(layer, np.ascontiguousarray(line, np.float64), radii.astype(np.float64), ink.astype(np.float64))
+def draw_dot(layer: Layer, centre: np.ndarray, radius: float, ink: float = 1.0) -> None:
+    """A round dot; centre (2,) and radius."""
+    layer.stamp(np.stack([centre, centre]), np.full(2, radius), np.full(2, ink))
 
 
 def resample(points: np.ndarray, step: float) -> np.ndarray:
-    """The polyline (N, 2) with points about `step` pixels apart."""
+    """The polyline (N, 2) with points about `step` apart."""
     points = np.asarray(points, np.float64)
     at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     count = max(2, int(at[-1] / step) + 1)
@@ -99,28 +95,3 @@ def _taper(count: int, pen: Pen) -> np.ndarray:
 def _skip_level(share: float) -> float:
     """The level of unit noise below which about `share` of it lies."""
     return float(np.interp(share, [0, 0.05, 0.1, 0.2, 0.35, 0.5], [-9, -1.4, -1.05, -0.7, -0.3, 0]))
-
-
-@njit(cache=True)
-def _stamp(layer, line, radii, ink):
-    height, width = layer.shape
-    for i in range(len(line) - 1):
-        if ink[i] <= 0 and ink[i + 1] <= 0:
-            continue
-        ax, ay = line[i]
-        dx, dy = line[i + 1, 0] - ax, line[i + 1, 1] - ay
-        length2 = dx * dx + dy * dy + 1e-12
-        reach = max(radii[i], radii[i + 1]) + 1
-        x0, x1 = max(0, int(min(ax, ax + dx) - reach)), min(width - 1, int(max(ax, ax + dx) + reach))
-        y0, y1 = max(0, int(min(ay, ay + dy) - reach)), min(height - 1, int(max(ay, ay + dy) + reach))
-        for y in range(y0, y1 + 1):
-            for x in range(x0, x1 + 1):
-                px, py = x + 0.5 - ax, y + 0.5 - ay
-                t = min(1.0, max(0.0, (px * dx + py * dy) / length2))
-                away = np.sqrt((px - t * dx) ** 2 + (py - t * dy) ** 2)
-                radius = radii[i] + t * (radii[i + 1] - radii[i])
-                # A line thinner than a pixel is a fainter line of one pixel.
-                cover = min(1.0, 2 * radius) * min(1.0, max(0.0, max(radius, 0.5) - away + 0.5))
-                value = cover * (ink[i] + t * (ink[i + 1] - ink[i]))
-                if value > layer[y, x]:
-                    layer[y, x] = value

@@ -7,6 +7,7 @@ import numpy as np
 from stages.body.figure import Figure
 from stages.sketches.drawing.anatomy import Head
 from stages.sketches.drawing.anatomy import head_of as _head_of
+from stages.sketches.drawing.layer import Layer
 from stages.sketches.drawing.pen import Pen, arc, draw_line, resample, smooth, wander
 
 # Chains of the 16 joints from the body outward, right then left; the toe tip that belongs to each ankle.
@@ -15,12 +16,12 @@ _HANDS = (23, 22)  # SMPL
 
 
 def head_radius(figure: Figure, factor: float) -> float:
-    """Radius in pixels of a head drawn as a circle about the skull's centre."""
-    return max(5.0 * figure.size / 256, factor * _head_of(figure).radius)
+    """Radius in units of a head drawn as a circle about the skull's centre."""
+    return max(5.0, factor * _head_of(figure).radius)
 
 
 def round_head(head: Head, radius: float, frontal: bool) -> Head:
-    """The same head as a ball of the given radius in pixels; frontal: its face turned to the viewer, if it is not turned away."""
+    """The same head as a ball of the given radius in units; frontal: its face turned to the viewer, if it is not turned away."""
     ball = replace(head, radii=np.full(3, radius * head.centre[2] / head.camera_K[0, 0]))
     if not frontal or head.front[2] > -0.1:
         return ball
@@ -47,18 +48,18 @@ def rounded(points: np.ndarray) -> np.ndarray:
     return smooth(resample(points, 2), 3)
 
 
-def hand(layer: np.ndarray, figure: Figure, side: int, pen: Pen, rng: np.random.Generator) -> None:
+def hand(layer: Layer, figure: Figure, side: int, pen: Pen, rng: np.random.Generator) -> None:
     """Three to five fingers from the wrist; side 0 is the right."""
     wrist, palm = figure.joints2d[(21, 20)[side]], figure.joints2d[_HANDS[side]]
     way = palm - wrist
-    length = max(float(np.linalg.norm(way)), 0.018 * figure.size) * 1.5
+    length = max(float(np.linalg.norm(way)), 4.6) * 1.5
     angle = np.arctan2(way[1], way[0])
     for spread in np.linspace(-0.7, 0.7, int(rng.integers(3, 6))):
         tip = wrist + length * np.array([np.cos(angle + spread), np.sin(angle + spread)])
         draw_line(layer, np.stack([wrist, tip]), replace(pen, width=0.75 * pen.width), rng)
 
 
-def hair(layer: np.ndarray, figure: Figure, centre: np.ndarray, radius: float, pen: Pen, rng: np.random.Generator) -> str:
+def hair(layer: Layer, figure: Figure, centre: np.ndarray, radius: float, pen: Pen, rng: np.random.Generator) -> str:
     """Hair as lines around a round head, and its name."""
     up = centre - figure.joints16_2d[1]
     crown = float(np.arctan2(up[1], up[0]))
@@ -80,10 +81,16 @@ def hair(layer: np.ndarray, figure: Figure, centre: np.ndarray, radius: float, p
     return {"spikes": "spiky hair", "curls": "curly hair", "strands": "long hair", "pigtails": "pigtails"}[kind]
 
 
-def _strands(layer: np.ndarray, centre: np.ndarray, radius: float, crown: float, fall: bool, pen: Pen, rng: np.random.Generator) -> None:
+def _strands(layer: Layer, centre: np.ndarray, radius: float, crown: float, fall: bool, pen: Pen, rng: np.random.Generator) -> None:
     for turn in np.linspace(-1.5, 1.5, int(rng.integers(9, 17))):
         root = arc(centre, radius, crown + turn, 0, 1)[0]
         out = np.array([np.cos(crown + turn), np.sin(crown + turn)])
         if fall:
             out = 0.35 * out - 1.1 * np.array([np.cos(crown), np.sin(crown)]) * abs(np.sin(turn))
         draw_line(layer, bowed(root, root + out * radius * rng.uniform(0.3, 0.5) * (2 if fall else 1), 0.1, rng), pen, rng)
+
+
+def thickness(figure: Figure, limb: tuple[int, ...]) -> np.ndarray:
+    """Half the drawn width (2,) of the limb's two bones, in units."""
+    metres = np.array([0.085, 0.055] if limb in LEGS else [0.05, 0.038])
+    return metres * figure.camera_K[0, 0] / np.maximum(figure.joints16[list(limb[:2]), 2], 0.1)
