@@ -16,7 +16,7 @@ _WORDS = "skep"
 
 def write_atomically(path: Path, data: bytes) -> None:
     """The file appears under its name complete and on disk, or the old one stays."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name}.part")
     with beside.open("wb") as f:
         f.write(data)
         f.flush()

@@ -40,8 +40,9 @@ class Studio:
             if lacking:
                 rows.append(self._posed([f"{style}-{first + i:06d}" for style in lacking for i in range(_AT_ONCE)], split))
         table = pa.concat_tables(rows)
-        first_of = [i for style in STYLES for i in _where(table, "style", style)[:each]]
-        return self._through(self.stages[2], table.take(first_of))
+        by_style = [_where(table, "style", style)[:each] for style in STYLES]
+        taken = [rows[k] for k in range(each) for rows in by_style if k < len(rows)]  # the styles in turn
+        return self._through(self.stages[2], table.take(taken))
 
     def _posed(self, ids: list[str], split: str) -> pa.Table:
         """Those of the ids that are of the split and pass the first two stages, with their labels."""
