@@ -72,7 +72,7 @@ class Worker:
     def _stage(self, name: str) -> Stage:
         if name not in self._ready:
             stage = self.pipeline.by_name[name](self.pipeline.configs[name])
-            stage.setup(device_of(type(stage)))
+            stage.setup(device_of(stage))
             self._ready[name] = stage
         return self._ready[name]
 
@@ -84,7 +84,7 @@ class Worker:
         return self.reader.partition(stage, task.name, Partition(*task.partition).rows())
 
     def _process(self, stage: Stage, task: Task, inputs: Inputs, sink: UnitSink, trying: Trying) -> tuple[pa.Table, list[Failure]]:
-        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(type(stage)), inputs.ledger)
+        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(stage), inputs.ledger)
 
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))
@@ -100,7 +100,7 @@ class Worker:
         if failures:
             sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
         rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
-        made_by = environment(type(stage), device_of(type(stage)))
+        made_by = environment(stage, device_of(stage))
         sink.publish(Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by))
         return rows
 
@@ -135,9 +135,9 @@ def failed_table(given: pa.Table, failures: list[Failure], stage: str) -> pa.Tab
     return pa.table(columns, schema=FAILED)
 
 
-def device_of(stage: type[Stage]) -> str:
+def device_of(stage: Stage) -> str:
     """`cuda` or `cpu`. Raises UserError where the stage needs a GPU that is not there."""
-    if not stage.resources.gpus:
+    if not stage.needs(stage.cfg).gpus:
         return "cpu"
     import torch
 

@@ -82,4 +82,3 @@ def _spot(point: np.ndarray) -> tuple[int, int]:
     """Pixels from the corner as OpenCV counts them: from the first pixel's centre, in fractions."""
     x, y = np.rint((np.clip(point, -1e4, 1e4) - 0.5) * (1 << _SHIFT)).astype(int)
     return int(x), int(y)
-

@@ -13,6 +13,7 @@ from stages.sketches.generator.sampler import Painter
 from stages.sketches.generator.train_unet import UnetJob, tokens_of
 
 PARTS = ("unet", "controlnet")
+_OWN = ("passes", "substeps", "guidance")  # what only this stage has to decide
 
 
 class DistillJob(UnetJob):
@@ -23,10 +24,9 @@ class DistillJob(UnetJob):
     def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray):
         self.plan = profile.distill
         super().__init__(profile, pipeline, train, held, latents, PARTS)
-        shown = {"drop_text": 0.0, "drop_parts": self.plan.drop_parts}
-        common = self.plan.model_dump(exclude={"passes", "substeps", "guidance", "drop_parts"})
-        self.config = UnetStretch(**common, **shown)
-        self.identity |= {"config": self._plain_config(), "plan": self.plan.model_dump(mode="json", include={"passes", "substeps", "guidance"})}
+        self.config = UnetStretch(drop_text=0.0, **self.plan.model_dump(exclude=set(_OWN)))
+        plan = self.plan.model_dump(mode="json", include=set(_OWN))
+        self.identity |= {"config": self._plain_config(), "plan": plan}
         self.teacher = Teacher(pipeline, self.plan.guidance)
 
     def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:

@@ -21,13 +21,13 @@ from stages.body.model import load_body
 from stages.sketches.drawing.layer import UNITS
 from stages.sketches.generator.conditions import part_map
 from stages.sketches.generator.config import Profile
+from stages.sketches.labels import BODY
 from stages.sketches.studio import EACH, Studio, recipe_of
 from stages.tensorfile import packed, write_atomically, write_tensors
 
 SPLITS = ("train", "val")
 LABEL = "library.json"
 _DRAWN = (128, 256, 512)  # sides of pictures that the stages can make
-_BODY = ("pose", "betas", "bone_scales", "transl", "camera_K")
 
 
 def fill(library: Path, profile: Profile, log: Callable[[str], None] = print) -> None:
@@ -121,7 +121,7 @@ def _size_of(path: Path) -> int:
 
 def _maps(table: pa.Table, size: int) -> list[bytes]:
     """The part map of each row, 256 pixels a side whatever the picture's size, as PNG."""
-    body, labels = load_body(), {name: to_numpy(table, name) for name in _BODY}
+    body, labels = load_body(), {name: to_numpy(table, name) for name in BODY}
     scale = np.diag([UNITS / size] * 2 + [1])
     maps = []
     for i in range(len(table)):

@@ -100,13 +100,14 @@ class _Run:
 
     def steps(self, batches: Iterator[dict[str, Any]], first: int, end: int) -> None:
         """From one step to another, with what is written on the way."""
-        config, began = self.job.config, time.monotonic()
+        config, spent = self.job.config, 0.0
         self.state.nets.train()
         for step in range(first, end):
+            began = time.monotonic()
             terms, norm = self._step(next(batches), step)
-            done = step + 1
+            done, spent = step + 1, spent + time.monotonic() - began
             if done % _LOG_EVERY == 0 or done in (first + 1, end):
-                self._report(done, terms, norm, (time.monotonic() - began) / (done - first) / config.batch)
+                self._report(done, terms, norm, spent / (done - first) / config.batch)
             if done % config.checkpoint_every == 0 or done == end:
                 self.state.save(done)
                 self.saved = done

@@ -49,7 +49,7 @@ class Prompts:
         return words[0], None if pooled is None else pooled[0]
 
     def _encoded(self, prompts: list[str], guided: bool):
-        options = {"prompt": prompts, "device": self.pipeline.unet.device, "num_images_per_prompt": 1, "do_classifier_free_guidance": guided}
-        out = self.pipeline.encode_prompt(**options)
+        device = self.pipeline.unet.device
+        out = self.pipeline.encode_prompt(prompt=prompts, device=device, num_images_per_prompt=1, do_classifier_free_guidance=guided)
         pooled, blind = (out[2], out[3]) if self.has_pooled else (None, None)
         return out[0], (out[1], blind), pooled

@@ -41,7 +41,8 @@ class Painter:
         self.twice = guidance > 1 and self.unet.config.time_cond_proj_dim is None
         self._pass, self._control, self._decode = self.unet, self.controlnet, self.vae.decode
         if compiled:
-            self._pass, self._control, self._decode = (torch.compile(f, dynamic=False) for f in (self.unet, self.controlnet, self.vae.decode))
+            nets = self.unet, self.controlnet, self.vae.decode
+            self._pass, self._control, self._decode = (torch.compile(net, dynamic=False) for net in nets)
 
     def paint(self, orders: list[Order]) -> list[np.ndarray]:
         """A picture (H, W, 3) uint8 for each order."""
@@ -61,13 +62,16 @@ class Painter:
             done += len(chosen)
             yield pictures
 
+    def resize(self, batch: int) -> None:
+        """Draw in batches of another size from now on."""
+        self.batch = self.prompts.batch = batch
+
     def _halve(self, error: Exception) -> bool:
         """Whether a smaller batch may help: the first time that memory runs out."""
         short = isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
         if not short or self.batch < 2 or self.batch != self.asked:
             return False
-        self.batch //= 2
-        self.prompts.batch = self.batch
+        self.resize(self.batch // 2)
         print(f"skep: memory ran out at {self.asked} pictures a batch, going on with {self.batch}", file=sys.stderr)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,5 +1,6 @@
 """STAGE=vae: the autoencoder of pictures. Thin lines must survive it, so lines and gradients weigh more than flat paper."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class Critic(nn.Module):
     def __init__(self, width: int = 32):
         super().__init__()
         widths = (3, width, 2 * width, 4 * width)
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
         self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
