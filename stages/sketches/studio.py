@@ -12,7 +12,6 @@ from stages.poses.stage import Poses
 from stages.projections.stage import Projections
 from stages.sketches.stage import Sketches
 
-EACH = 10  # drawings of each style in a chunk
 VAL = 0.15  # share of the sources held out
 _CANDIDATES, _AT_ONCE = 250, 14  # ids of each style that a chunk may try, and how many in one go
 
@@ -32,7 +31,7 @@ class Studio:
         for stage in self.stages:
             stage.setup("cpu")
 
-    def chunk(self, index: int, split: str, each: int = EACH) -> pa.Table:
+    def chunk(self, index: int, split: str, each: int) -> pa.Table:
         """All columns of `each` drawings of every style whose sources are of the split; fewer where the candidates run out."""
         rows: list[pa.Table] = []
         for first in range(index * _CANDIDATES, (index + 1) * _CANDIDATES, _AT_ONCE):

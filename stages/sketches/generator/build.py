@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, StableDiffusionControlNetPipeline, UNet2DConditionModel
@@ -20,8 +21,8 @@ _SHARD = "12MB"  # no file of a repository should be larger
 _OPEN = 0.1  # scale of the ControlNet's outputs at the start: it is trained from nothing, so they need not be shut
 
 
-def build_pipeline(sizes: Networks, captions: Iterable[str], seed: int) -> StableDiffusionControlNetPipeline:
-    """All parts with random weights that follow from the seed; the tokenizer knows the words of the captions."""
+def build_pipeline(sizes: Networks, captions: Iterable[str], seed: int) -> Any:
+    """A StableDiffusionControlNetPipeline of random weights that follow from the seed; its tokenizer knows the words of the captions."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
         tokenizer = build_tokenizer(captions, sizes.tokens)
@@ -38,8 +39,8 @@ def build_pipeline(sizes: Networks, captions: Iterable[str], seed: int) -> Stabl
     )  # fmt: skip
 
 
-def build_vae(sizes: Networks) -> AutoencoderKL:
-    """The picture to a latent and back; a level halves it, but for the first."""
+def build_vae(sizes: Networks) -> Any:
+    """An AutoencoderKL: the picture to a latent and back; a level halves it, but for the first."""
     levels = len(sizes.vae)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
@@ -88,13 +89,14 @@ def build_scheduler() -> DDIMScheduler:
     )  # fmt: skip
 
 
-def save_folder(pipeline: StableDiffusionControlNetPipeline, folder: Path, notes: dict, dtype: torch.dtype = torch.float16) -> None:
+def save_folder(pipeline: Any, folder: Path, notes: dict, dtype: torch.dtype = torch.float16) -> None:
     """Write the model folder in half precision, whole or not at all; `notes` say how it is meant to be used."""
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     copied = copy.deepcopy(pipeline)
-    for part in copied.components.values():
-        if isinstance(part, nn.Module):
+    for name, part in copied.components.items():
+        # Left in single precision, text encoders are what from_pretrained makes of all other parts, whichever dtype it is asked for.
+        if isinstance(part, nn.Module) and not name.startswith("text_encoder"):
             nn.Module.to(part, dtype)
     copied.save_pretrained(beside, safe_serialization=True, max_shard_size=_SHARD)
     (beside / NOTES).write_text(json.dumps(notes, indent=1, sort_keys=True) + "\n")

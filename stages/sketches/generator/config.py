@@ -75,15 +75,16 @@ class DistillStretch(Stretch):
 
 
 class Profile(Section):
-    """A whole training. pictures: drawings in the cache; held: of the val split, for judging; dtype: of autocast."""
+    """A whole training. pictures: drawings in the library; held: of the val split, for judging; dtype: of autocast."""
 
     seed: Annotated[int, Field(ge=0)] = 11
     pictures: Count
     held: Count
+    each: Count = Field(10, description="drawings of each style in a chunk of the library")
     threads: Count = 2
     workers: Annotated[int, Field(ge=0)] = 0
     device: str = "cpu"
-    dtype: Annotated[str, Field(pattern="^(float32|bfloat16|float16)$")] = "bfloat16"
+    dtype: Annotated[str, Field(pattern="^(float32|bfloat16)$")] = "bfloat16"
     networks: Networks
     vae: VaeStretch
     unet: UnetStretch

@@ -22,7 +22,7 @@ from stages.sketches.drawing.layer import UNITS
 from stages.sketches.generator.conditions import part_map
 from stages.sketches.generator.config import Profile
 from stages.sketches.labels import BODY
-from stages.sketches.studio import EACH, Studio, recipe_of
+from stages.sketches.studio import Studio, recipe_of
 from stages.tensorfile import packed, write_atomically, write_tensors
 
 SPLITS = ("train", "val")
@@ -34,11 +34,11 @@ def fill(library: Path, profile: Profile, log: Callable[[str], None] = print) ->
     """Draw what the profile asks for and the library lacks, with as many processes as the profile has threads."""
     recipe = recipe_of(profile.seed, side_of(profile.networks.size))
     claim(library, recipe)
-    jobs = [(library, split, i, recipe) for split, count in _wanted(profile).items() for i in range(count)]
+    jobs = [(library, split, i, profile.each, recipe) for split, count in _wanted(profile).items() for i in range(count)]
     jobs = [job for job in jobs if not chunk_path(*job[:3]).exists()]
     if not jobs:
         return
-    log(f"{library}: {len(jobs)} chunks of {EACH * len(STYLES)} drawings to draw")
+    log(f"{library}: {len(jobs)} chunks of {profile.each * len(STYLES)} drawings to draw")
     if profile.threads < 2:
         for job in jobs:
             _draw(job)
@@ -79,15 +79,15 @@ def write_chunk(path: Path, pictures: list[bytes], maps: list[bytes], arrays: di
 
 def _wanted(profile: Profile) -> dict[str, int]:
     """Chunks of each split."""
-    size = EACH * len(STYLES)
+    size = profile.each * len(STYLES)
     return {"train": -(-profile.pictures // size), "val": -(-profile.held // size)}
 
 
-def _draw(job: tuple[Path, str, int, Recipe]) -> None:
-    library, split, index, recipe = job
+def _draw(job: tuple[Path, str, int, int, Recipe]) -> None:
+    library, split, index, each, recipe = job
     path = chunk_path(library, split, index)
     if not path.exists():
-        _store(path, _studio(recipe).chunk(index, split))
+        _store(path, _studio(recipe).chunk(index, split, each))
 
 
 _STUDIOS: dict[str, Studio] = {}

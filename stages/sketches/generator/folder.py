@@ -13,6 +13,7 @@ from diffusers import (
 )
 
 from manifests.errors import UserError
+from stages.quiet import hush
 from stages.sketches.generator.build import CONDITION_CHANNELS, NOTES
 
 INDEX = "model_index.json"
@@ -40,6 +41,7 @@ class Source(NamedTuple):
 
 def open_pipeline(source: Source, controlnet: Source | None, dtype: torch.dtype, device: str = "cpu") -> Any:
     """The pipeline of a model, with its own ControlNet or the given one. Raises UserError with one sentence."""
+    hush()
     index = read_index(source)
     name = index.get("_class_name")
     if name not in _KINDS:
@@ -59,7 +61,7 @@ def open_pipeline(source: Source, controlnet: Source | None, dtype: torch.dtype,
     return pipeline.to(device)
 
 
-def open_tiny_vae(source: Source, dtype: torch.dtype, device: str = "cpu") -> AutoencoderTiny:
+def open_tiny_vae(source: Source, dtype: torch.dtype, device: str = "cpu") -> Any:
     """A small decoder to take the place of the model's own."""
     return _part(AutoencoderTiny, source, dtype).to(device)
 

@@ -4,10 +4,10 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.pictures import to_tensor
@@ -16,9 +16,7 @@ from stages.tensorfile import write_atomically
 _AT_ONCE, _SAVE_EVERY = 8, 512
 
 
-def encode_library(
-    vae: AutoencoderKL, library: Library, folder: Path, dtype: torch.dtype, log: Callable[[str], None] = print
-) -> np.ndarray:
+def encode_library(vae: Any, library: Library, folder: Path, dtype: torch.dtype, log: Callable[[str], None] = print) -> np.ndarray:
     """Means (N, C, h, w) float16 of the library's latents, scaled as the U-Net sees them; read from disk as they are needed."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = hashlib.sha256(f"{library.digest()} {library.size} {digest_of(vae)} {dtype}".encode()).hexdigest()[:16]
@@ -47,7 +45,7 @@ def digest_of(module: torch.nn.Module) -> str:
 
 
 @torch.no_grad()
-def _encoded(vae: AutoencoderKL, library: Library, rows: range, dtype: torch.dtype) -> np.ndarray:
+def _encoded(vae: Any, library: Library, rows: range, dtype: torch.dtype) -> np.ndarray:
     batch = to_tensor([library.picture(row) for row in rows]).to(vae.device)
     with torch.autocast(vae.device.type, dtype, enabled=dtype != torch.float32):
         mean = vae.encode(batch).latent_dist.mean

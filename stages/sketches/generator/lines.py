@@ -29,7 +29,7 @@ def line_f1(picture: np.ndarray, copy: np.ndarray) -> float:
 
 def psnr(picture: np.ndarray, copy: np.ndarray) -> float:
     """Peak signal over noise in decibels."""
-    error = np.mean((picture.astype(np.float32) - copy.astype(np.float32)) ** 2)
+    error = float(np.mean((picture.astype(np.float32) - copy.astype(np.float32)) ** 2))
     return float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 

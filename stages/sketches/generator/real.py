@@ -53,7 +53,7 @@ def _write(path: Path, rows: list[tuple[Annotated, np.ndarray]], side: int) -> N
         square, matrix = _square(picture, drawing.box, side)
         pictures.append(cv2.imencode(".jpg", square, _QUALITY)[1].tobytes())
         joints.append(drawing.joints @ matrix[:, :2].T + matrix[:, 2])
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "joints": np.array(joints, np.float32),
         "depth": np.zeros((len(rows), 16), np.float32),
         "styles": np.array([STYLES.index(drawing.style) for drawing, _ in rows], np.uint8),

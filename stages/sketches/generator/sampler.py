@@ -30,13 +30,14 @@ class Painter:
     Where memory runs out, the batch halves, once; `batch` then says so, and pictures are those of a painter of that batch.
     """
 
-    def __init__(self, pipeline: Any, steps: int, guidance: float, batch: int, tiny_vae: nn.Module | None = None, compiled: bool = False):
+    def __init__(self, pipeline: Any, steps: int, guidance: float, batch: int, tiny_vae: Any = None, compiled: bool = False):
         self.pipeline, self.steps, self.guidance, self.batch, self.asked = pipeline, steps, guidance, batch, batch
         self.unet, self.controlnet, self.scheduler = pipeline.unet, pipeline.controlnet, pipeline.scheduler
         self.vae = tiny_vae or pipeline.vae
         self.device, self.dtype = self.unet.device, self.unet.dtype
         self.prompts = Prompts(pipeline, batch)
-        self._embed, self._as_is = self.controlnet.controlnet_cond_embedding, nn.Identity()
+        self._embed: nn.Module = self.controlnet.controlnet_cond_embedding
+        self._as_is = nn.Identity()
         # A model that was distilled with a guidance input takes it as a number, in one pass.
         self.twice = guidance > 1 and self.unet.config.time_cond_proj_dim is None
         self._pass, self._control, self._decode = self.unet, self.controlnet, self.vae.decode

@@ -20,7 +20,7 @@ def build_tokenizer(captions: Iterable[str], tokens: int) -> CLIPTokenizer:
     # Two ways to one symbol give it one number.
     symbols = dict.fromkeys([*_bytes(), *(byte + _END for byte in _bytes()), *(a + b for a, b in merges), _START_TEXT, _END_TEXT])
     vocabulary = {symbol: number for number, symbol in enumerate(symbols)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=tokens)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=tokens)  # type: ignore[arg-type]
 
 
 def _learn(words: list[str]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLE_TEXTS
+from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, open_controlnet
 from stages.sketches.generator.config import Profile, load_profile, profile_names
 from stages.sketches.generator.distill import DistillJob
@@ -35,6 +36,7 @@ class Training:
     """A folder in which a profile is trained; start: a Stable Diffusion folder to fine-tune in place of ours."""
 
     def __init__(self, out: Path, profile: Profile, start: Path | None = None, log: Log = print):
+        hush()
         self.out, self.profile, self.start, self.log = out, profile, start, log
         self.dtype = getattr(torch, profile.dtype)
 

@@ -28,6 +28,7 @@ class UnetJob(Job):
     """Trains some parts of a pipeline, all others frozen; publishes it as the folder `<folder>/model`."""
 
     name = "unet"
+    config: UnetStretch
 
     def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray, parts: tuple[str, ...] = PARTS):
         self.profile, self.config, self.pipeline, self.parts = profile, profile.unet, pipeline, parts

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from manifests.randomness import generator
 from manifests.skeleton import STYLES
 from stages.sketches.generator.build import build_vae
-from stages.sketches.generator.config import Profile
+from stages.sketches.generator.config import Profile, VaeStretch
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.lines import gradient_gap, line_f1, line_weights, psnr
 from stages.sketches.generator.loop import Job, steps_of
@@ -28,6 +28,7 @@ class VaeJob(Job):
     """Trains an AutoencoderKL and publishes it as `<folder>/vae`, its latents of mean 0 and deviation 1 in every channel."""
 
     name = "vae"
+    config: VaeStretch
 
     def __init__(self, profile: Profile, train: Library, held: Library):
         self.profile, self.config, self.train, self.held = profile, profile.vae, train, held
@@ -85,7 +86,7 @@ class VaeJob(Job):
         published = build_vae(self.profile.networks)
         published.load_state_dict(self.vae.state_dict())
         whiten(published, self._statistics())
-        published.save_pretrained(folder / "vae", safe_serialization=True)
+        published.half().save_pretrained(folder / "vae", safe_serialization=True)
         return measured
 
     def _copies(self, pictures: list[np.ndarray]) -> list[np.ndarray]:

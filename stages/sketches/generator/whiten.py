@@ -1,13 +1,14 @@
 """Latents of mean 0 and deviation 1 in every channel, by folding the change into the 1x1 convolutions at the autoencoder's waist."""
 
+from typing import Any
+
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 
 @torch.no_grad()
-def whiten(vae: AutoencoderKL, statistics: tuple[Tensor, Tensor]) -> None:
-    """The same autoencoder with latents (z - mean) / deviation, given those (C,) of its latents; it decodes to the same pictures."""
+def whiten(vae: Any, statistics: tuple[Tensor, Tensor]) -> None:
+    """The same AutoencoderKL with latents (z - mean) / deviation, given those (C,) of its latents; it decodes to the same pictures."""
     mean, deviation = (value.to(vae.device, torch.float32) for value in statistics)
     channels = len(mean)
     quant, post = vae.quant_conv, vae.post_quant_conv
