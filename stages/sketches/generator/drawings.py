@@ -33,7 +33,7 @@ _DRAWN = (128, 256, 512)  # sides of pictures that the stages can make
 def fill(library: Path, profile: Profile, log: Callable[[str], None] = print) -> None:
     """Draw what the profile asks for and the library lacks, with as many processes as the profile has threads."""
     recipe = recipe_of(profile.seed, side_of(profile.networks.size))
-    claim(library, recipe)
+    claim(library, recipe, profile.each)
     jobs = [(library, split, i, profile.each, recipe) for split, count in _wanted(profile).items() for i in range(count)]
     jobs = [job for job in jobs if not chunk_path(*job[:3]).exists()]
     if not jobs:
@@ -59,14 +59,15 @@ def chunk_path(library: Path, split: str, index: int) -> Path:
     return library / split / f"chunk-{index:05d}.safetensors"
 
 
-def claim(library: Path, recipe: Recipe) -> None:
+def claim(library: Path, recipe: Recipe, each: int) -> None:
     """Mark a library as drawn from this recipe by the renderer as it is now; one of another recipe or renderer is refused."""
+    words = {"drawn_by": _drawn_by(recipe), "size": recipe.projections.size, "each": each}
     for split in SPLITS:
         (library / split).mkdir(parents=True, exist_ok=True)
     label = library / LABEL
     if not label.exists():
-        write_atomically(label, json.dumps({"drawn_by": _drawn_by(recipe), "size": recipe.projections.size}).encode() + b"\n")
-    if json.loads(label.read_bytes()).get("drawn_by") != _drawn_by(recipe):
+        write_atomically(label, json.dumps(words).encode() + b"\n")
+    if json.loads(label.read_bytes()) != words:
         raise UserError(f"{library}: drawn from another recipe or by another renderer; name another folder, or remove this one")
 
 
@@ -139,9 +140,10 @@ def encoded(rgb: np.ndarray) -> bytes:
 def _drawn_by(recipe: Recipe) -> str:
     """Digest of what decides the pictures: the recipe, and the text of the stages that pose and draw."""
     digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections"}).encode())
-    for package in ("poses", "projections", "sketches/drawing"):
-        for path in sorted((Path(__file__).parent.parent.parent / package).rglob("*.py")):
-            digest.update(path.read_bytes())
+    stages, own = Path(__file__).parent.parent.parent, Path(__file__).parent
+    drawing = [p for package in ("poses", "projections", "sketches/drawing") for p in sorted((stages / package).rglob("*.py"))]
+    for path in (*drawing, stages / "sketches" / "studio.py", own / "conditions.py"):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
