@@ -13,7 +13,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing gallery clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ bench-run: $(READY) ## overhead of the frame over a bare loop
 
 bench-labels: $(READY) ## poses and projections a second, against a plain loop of smplx and pyrender
 	$(BIN)/python -m tests.bench_labels
+
+gallery: $(READY) ## docs/gallery.jpg: random drawings of the six styles
+	$(BIN)/python -m tests.gallery docs/gallery.jpg 20 10
 
 bench-drawing: $(READY) ## drawings a second, by style
 	$(BIN)/python -m tests.bench_drawing
