@@ -10,8 +10,8 @@ import numpy as np
 from estimator.annotated import Annotated
 from estimator.judge_sheet import write_sheet
 from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES
+from stages.detector.metrics import VISIBLE, overlap
 
-VISIBLE = 2
 TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown
 BATCH = 16
 
@@ -59,7 +59,7 @@ def judge(samples: list[Annotated], detector: Detector) -> Judged:
     boxes, joints = _detect(detector, images, None)
     _, with_box = _detect(detector, images, given)
     errors, errors_given = (np.stack([error(*pair) for pair in zip(samples, found, strict=True)]) for found in (joints, with_box))
-    return Judged(boxes, joints, errors, errors_given, iou(boxes, given), np.array([s.style or "" for s in samples]))
+    return Judged(boxes, joints, errors, errors_given, overlap(boxes, given), np.array([s.style or "" for s in samples]))
 
 
 def _detect(detector: Detector, images: list[np.ndarray], boxes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -81,13 +81,6 @@ def error(sample: Annotated, found: np.ndarray) -> np.ndarray:
     """Distances (16,) in torso lengths of found joints (16, 2) px; NaN where the true joint is unknown or not visible."""
     lengths = np.linalg.norm(found - sample.joints, axis=-1) / torso(sample)
     return np.where(sample.known & (sample.visibility == VISIBLE), np.nan_to_num(lengths, nan=np.inf), np.nan)
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Shared over joined area (N,) of boxes (N, 4) x0, y0, x1, y1."""
-    sides = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
-    shared = sides.prod(-1)
-    return shared / ((a[:, 2:] - a[:, :2]).prod(-1) + (b[:, 2:] - b[:, :2]).prod(-1) - shared)
 
 
 def pck(errors: np.ndarray, share: float = 0.1) -> float | None:

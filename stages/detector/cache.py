@@ -1,6 +1,5 @@
 """The cache of drawings: who drew it, and what is in it. Nothing here draws."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ import cv2
 import numpy as np
 
 from manifests.errors import UserError
-from manifests.recipe import Recipe
 from manifests.skeleton import STYLES
 
 SPLITS = ("train", "val")
@@ -50,9 +48,8 @@ def chunk_name(seed: int, index: int) -> str:
     return f"chunk-{seed}-{index:05d}.npz"
 
 
-def claim(cache: Path, recipe: Recipe) -> None:
-    """Mark a cache as drawn from this recipe by the renderer as it is now; one of another recipe or renderer is refused."""
-    drawn = _drawn_by(recipe)
+def claim(cache: Path, drawn: str) -> None:
+    """Mark a cache with the digest of what draws it; one that others drew is refused."""
     for split in SPLITS:
         (cache / split).mkdir(parents=True, exist_ok=True)
     try:
@@ -60,24 +57,15 @@ def claim(cache: Path, recipe: Recipe) -> None:
             json.dump({"drawn_by": drawn}, f)
     except FileExistsError:
         if label_of(cache) != drawn:
-            raise UserError(f"{cache}: drawn from another recipe or by another renderer; name another folder, or remove this one") from None
+            raise UserError(f"{cache}: drawn from another recipe or by other stages; name another folder, or remove this one") from None
 
 
 def label_of(cache: Path) -> str:
-    """The digest of the recipe and the renderer that drew a cache."""
+    """The digest of what drew a cache."""
     try:
         return str(json.loads((cache / _LABEL).read_bytes())["drawn_by"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{cache / _LABEL}: cannot read it; expected a cache that stages.detector.drawings made") from None
-
-
-def _drawn_by(recipe: Recipe) -> str:
-    """Digest of what decides the pictures: the recipe, and the text of the stages that draw."""
-    digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections", "sketches"}).encode())
-    for package in ("poses", "projections", "sketches"):
-        for path in sorted((Path(__file__).parent.parent / package).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def load_drawings(cache: Path, split: str, most: int | None = None) -> Drawings:

@@ -5,6 +5,7 @@ it is written whole or not at all, so several processes can fill one cache, and 
 """
 
 import argparse
+import hashlib
 import io
 import multiprocessing
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.errors import command
 from manifests.recipe import Recipe, load_recipe
 from manifests.schema import LOSSES, PLANNED, to_numpy
 from manifests.skeleton import STYLES
@@ -25,6 +27,7 @@ from stages.sketches.stage import Sketches
 
 EACH = 10  # drawings of each style in a chunk
 SEED, VAL = 7001, 0.15
+_STAGES: tuple[type[Stage], ...] = (Poses, Projections, Sketches)
 _CANDIDATES, _AT_ONCE = 250, 25  # ids of each style that a chunk may try, and how many in one go
 
 
@@ -33,12 +36,18 @@ def recipe_of(seed: int = SEED) -> Recipe:
     return load_recipe("demo", [f"seed={seed}", f"split.val={VAL}", "sketches.source=renderer", "sketches.image_format=jpg"])
 
 
+def drawn_by(recipe: Recipe) -> str:
+    """Digest of what decides the pictures: what the stages read of the recipe, and their versions."""
+    words = recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections", "sketches"})
+    return hashlib.sha256((words + str([(stage.name, stage.version) for stage in _STAGES])).encode()).hexdigest()[:16]
+
+
 class Studio:
     """The stages from poses to sketches, in one process."""
 
     def __init__(self, recipe: Recipe):
         self.seed = recipe.seed
-        self.stages = [stage(Config(recipe, stage.config)) for stage in (Poses, Projections, Sketches)]
+        self.stages = [stage(Config(recipe, stage.config)) for stage in _STAGES]
         for stage in self.stages:
             stage.setup("cpu")
 
@@ -108,7 +117,7 @@ def fill(cache: Path, split: str, indices: list[int], seed: int = SEED) -> None:
 
 def fill_with(workers: int, cache: Path, split: str, chunks: int, seed: int = SEED) -> None:
     """The first `chunks` chunks, drawn by so many processes; the first part of the work compiles what all share."""
-    claim(cache, recipe_of(seed))
+    claim(cache, drawn_by(recipe_of(seed)))
     if workers < 2:
         fill(cache, split, list(range(chunks)), seed)
         return
@@ -134,4 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

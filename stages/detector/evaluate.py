@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 
+from manifests.errors import command
 from manifests.skeleton import JOINTS, STYLES
 from stages.detector.cache import Drawings, load_drawings
 from stages.detector.detect import Detections, Detector, load_detector
@@ -105,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

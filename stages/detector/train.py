@@ -14,6 +14,7 @@ import cv2
 import torch
 from torch import nn
 
+from manifests.errors import command
 from stages.detector.cache import Drawings, label_of, load_drawings
 from stages.detector.eyes import OwnEyes, write_pose
 from stages.detector.finder_net import FinderNet, boxes_of
@@ -148,4 +149,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

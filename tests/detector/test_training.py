@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -128,7 +130,7 @@ def test_the_rate_rises_and_falls():
 
 def test_drawings_are_kept_in_chunks(tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "EACH", 1)
-    claim(tmp_path, drawing.recipe_of())
+    claim(tmp_path, drawing.drawn_by(drawing.recipe_of()))
     for split in ("train", "val"):
         drawing.fill(tmp_path, split, [0])
     train, held = load_drawings(tmp_path, "train"), load_drawings(tmp_path, "val", 4)
@@ -144,12 +146,19 @@ def test_drawings_are_kept_in_chunks(tmp_path, monkeypatch):
 def test_caches_that_are_not_ours_are_named(tmp_path):
     with pytest.raises(UserError, match=r"cache\.json"):
         load_drawings(tmp_path, "train")
-    claim(tmp_path, drawing.recipe_of(1))
-    claim(tmp_path, drawing.recipe_of(1))
+    claim(tmp_path, drawing.drawn_by(drawing.recipe_of(1)))
+    claim(tmp_path, drawing.drawn_by(drawing.recipe_of(1)))
     with pytest.raises(UserError, match="no drawings"):
         load_drawings(tmp_path, "train")
     with pytest.raises(UserError, match="another recipe"):
-        claim(tmp_path, drawing.recipe_of(2))
+        claim(tmp_path, drawing.drawn_by(drawing.recipe_of(2)))
     (tmp_path / "train" / chunk_name(1, 0)).write_bytes(b"PK")
     with pytest.raises(UserError, match="chunk-1-00000"):
         load_drawings(tmp_path, "train")
+
+
+def test_a_command_says_what_is_wrong_in_a_sentence(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.detector.train", "--cache", str(tmp_path), "--out", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and str(tmp_path) in done.stderr and "Traceback" not in done.stderr

@@ -14,6 +14,7 @@ from estimator.keypoints import CHARACTER_NAMES, LIMBS
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
 from pipeline import cli
+from stages.detector.metrics import overlap
 
 COCO = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
@@ -255,7 +256,7 @@ def test_without_neck_or_hip_a_fifth_of_the_box_is_the_torso(tmp_path, hidden):
 def test_box_overlap_by_hand():
     a = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], float)
     b = np.array([[0, 0, 10, 10], [5, 5, 15, 15], [20, 0, 30, 10]], float)
-    np.testing.assert_allclose(judge.iou(a, b), (1, 25 / 175, 0))
+    np.testing.assert_allclose(overlap(a, b), (1, 25 / 175, 0))
 
 
 def test_the_command_ends_with_one_line_of_json(tmp_path, monkeypatch, capsys):
