@@ -9,7 +9,11 @@ GENERATOR ?= runs/generator
 PROFILE ?= cpu
 STAGE ?=
 START ?=
-DRAWINGS ?=
+REAL_DRAWINGS ?=
+CACHE ?= runs/drawings
+DETECTOR ?= runs/detector
+DRAWINGS ?= 25000
+HELD_OUT ?= 360
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +22,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing train-generator clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-labels bench-drawing gallery train-generator clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -84,14 +88,26 @@ train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:f
 	$(BIN)/python -m stages.poses.train_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 
-train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, DRAWINGS='kids:folder', SET='unet.batch=8'
-	$(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
+train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:folder', SET='unet.batch=8'
+	$(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
+
+train-detector: $(READY) ## draw DRAWINGS into CACHE, train the detector on them into DETECTOR
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split train --count $(DRAWINGS) --workers 2
+	$(BIN)/python -m stages.detector.train --cache $(CACHE) --out $(DETECTOR)
+
+evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of CACHE
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
 
 bench-run: $(READY) ## overhead of the frame over a bare loop
 	$(BIN)/python -m tests.bench_run
 
 bench-labels: $(READY) ## poses and projections a second, against a plain loop of smplx and pyrender
 	$(BIN)/python -m tests.bench_labels
+
+gallery: $(READY) ## docs/gallery.jpg: random drawings of the six styles
+	$(BIN)/python -m tests.gallery docs/gallery.jpg 20 10
 
 bench-drawing: $(READY) ## drawings a second, by style
 	$(BIN)/python -m tests.bench_drawing

@@ -1,5 +1,17 @@
 """The one exception whose text is meant for the user's eyes."""
 
+import sys
+from collections.abc import Callable
+
 
 class UserError(ValueError):
     """Something the user can mend: one sentence that names the file, the row or the field. The CLI exits with 2."""
+
+
+def command(main: Callable[[], None]) -> None:
+    """Run a module as a command: a UserError is its sentence and exit code 2."""
+    try:
+        main()
+    except UserError as e:
+        print(e, file=sys.stderr)
+        sys.exit(2)

@@ -164,15 +164,37 @@ def train(folder: GivenRun) -> None:
 
 
 @app.command()
-def evaluate(folder: GivenRun) -> None:
-    """Compare the trained estimator with the mean pose on the held-out split. The last line is JSON."""
+def evaluate(
+    folder: Annotated[str, typer.Argument(help="run folder or fsspec URL; none with --data")] = "",
+    data: Annotated[str, typer.Option(help="annotated pictures: a COCO json, or folders of AnimatedDrawings characters")] = "",
+    images: Annotated[str, typer.Option(help="folder of the pictures of --data; else beside it")] = "",
+    out: Annotated[str, typer.Option(help="folder for a contact sheet of --data")] = "",
+) -> None:
+    """Compare the trained estimator of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
+    if bool(folder) == bool(data):
+        raise UserError("evaluate: expected either a run folder or --data")
+    if folder and (images or out):
+        raise UserError("evaluate: --images and --out go with --data")
+    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder)))
+
+
+def _score_run(folder: str) -> dict:
     from estimator.evaluate import evaluate as evaluate_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
     recipe = frozen_recipe(Store(folder))
     result = evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
-    print(json.dumps({method: groups["all"] for method, groups in result.items()}))
+    return {method: groups["all"] for method, groups in result.items()}
+
+
+def _score_pictures(data: str, images: str, out: str) -> dict:
+    from estimator.annotated import read_annotated
+    from estimator.judge import bundled_detector
+    from estimator.judge import evaluate as judge_detector
+
+    samples = read_annotated(Path(data), Path(images) if images else None)
+    return judge_detector(samples, bundled_detector(), Path(out) if out else None)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from manifests.errors import command
 from stages.body.model import load_body
 from stages.body.rotations import about, angle_between
 from stages.poses.capsules import TOLERANCE, capsules_of
@@ -108,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

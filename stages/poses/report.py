@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.recipe import BvhSource, ClipSource, DeepMimicSource
 from stages.poses.clips import Catalogue
 from stages.poses.retarget import Retargeted
@@ -51,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from manifests.errors import command
 from manifests.skeleton import SMPL_PARENTS
 from stages.body.model import load_body
 from stages.poses.prior import JOINTS, LATENT, SLOPE, features
@@ -154,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests import schema
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.skeleton import JOINTS, LEFT_HIP, RIGHT_HIP
 
 _PERCENTS = (5, 50, 95, 99)
@@ -82,4 +82,4 @@ def _line(name: str, cells: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -12,6 +12,7 @@ from stages.poses.stage import Poses
 from stages.projections.stage import Projections
 from stages.sketches.stage import Sketches
 
+STAGES: tuple[type[Stage], ...] = (Poses, Projections, Sketches)
 VAL = 0.15  # share of the sources held out
 _CANDIDATES, _AT_ONCE = 250, 14  # ids of each style that a chunk may try, and how many in one go
 
@@ -27,7 +28,7 @@ class Studio:
 
     def __init__(self, recipe: Recipe):
         self.seed = recipe.seed
-        self.stages = [stage(Config(recipe, stage.config)) for stage in (Poses, Projections, Sketches)]
+        self.stages = [stage(Config(recipe, stage.config)) for stage in STAGES]
         for stage in self.stages:
             stage.setup("cpu")
 

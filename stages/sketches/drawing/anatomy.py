@@ -10,6 +10,9 @@ PELVIS, NECK, HEAD = 0, 12, 15
 SHOULDERS, HIPS = (16, 17), (1, 2)
 ARMS, LEGS = ((16, 18, 20, 22), (17, 19, 21, 23)), ((1, 4, 7, 10), (2, 5, 8, 11))
 
+# Of each SMPL part: does it belong to an arm, to a leg.
+ON_ARM, ON_LEG = (np.isin(np.arange(24), limbs) for limbs in (ARMS, LEGS))
+
 # Half extents of a grown head (left, up, front) and the height of its centre over SMPL's head joint, metres.
 _RADII, _SKULL_ABOVE_JOINT = np.array([0.086, 0.124, 0.106]), 0.04
 
@@ -115,10 +118,16 @@ def surface_of(figure: Figure) -> Surface:
     return Surface(rows, columns, points, part, along, _share(points, joints[PELVIS], joints[NECK]))
 
 
+def from_bone(figure: Figure, part: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Metres (n,) from points (n, 3) to the bones of their parts (n,)."""
+    start, end = figure.joints[_BONE[part, 0]], figure.joints[_BONE[part, 1]]
+    return np.linalg.norm(points - start - _share(points, start, end)[:, None] * (end - start), axis=1)
+
+
 def _share(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """How far from start (0) to end (1) the points lie, measured along the line."""
     bone = end - start
-    return ((points - start) * bone).sum(-1) / (bone * bone).sum(-1)
+    return np.einsum("ij,ij->i", points - start, np.broadcast_to(bone, points.shape)) / (bone * bone).sum(-1)
 
 
 def head_of(figure: Figure, turn: np.ndarray | None = None) -> Head:

@@ -44,8 +44,9 @@ class Dressed:
 
     @property
     def palette(self) -> np.ndarray:
-        """Colour (8, 3) of each region; the background's is white."""
+        """Colour (8, 3) of each region; the background's is white. STRIPE is the pattern of the top, or what shows under a coat."""
         look = self.look
-        stripe = 255 - 0.5 * (255 - look.top.array) if look.top.array.mean() < 130 else look.top.array * 0.55
+        dark = look.top.array.mean() < 130
+        stripe = look.shirt.array if look.outfit == "coat" else 255 - 0.5 * (255 - look.top.array) if dark else look.top.array * 0.55
         paints = [p.array for p in (look.skin, look.top, look.bottom, look.shoes, look.hair, look.hat_paint)]
         return np.stack([np.full(3, 255, np.float32), *paints, stripe.astype(np.float32)])

@@ -14,7 +14,8 @@ class Pen:
     """How a hand draws a line; lengths in units.
 
     width: mean width; swell: share by which the width wanders; taper: share of the length that thins out at each end;
-    tip: width left at the very ends, as a share; wobble: sideways wander, at most twice that; pressure: ink 0..1; skips: share of the line left out.
+    tip: width left at the very ends, as a share; wobble: sideways wander, at most twice that; pressure: ink 0..1;
+    skips: share of the line left out.
     """
 
     width: float

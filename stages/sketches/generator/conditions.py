@@ -11,6 +11,7 @@ import numpy as np
 from manifests.skeleton import EDGES, SMPL_JOINTS
 from stages.body.figure import Figure
 
+MAPS = 1  # version of the maps: change it when the same labels would give others
 Colours = Literal["skep", "openpose"]
 Condition = np.ndarray
 

@@ -19,10 +19,10 @@ from manifests.skeleton import STYLES
 from stages.body.figure import make_figure
 from stages.body.model import load_body
 from stages.sketches.drawing.layer import UNITS
-from stages.sketches.generator.conditions import part_map
+from stages.sketches.generator.conditions import MAPS, part_map
 from stages.sketches.generator.config import Profile
 from stages.sketches.labels import BODY
-from stages.sketches.studio import Studio, recipe_of
+from stages.sketches.studio import STAGES, Studio, recipe_of
 from stages.tensorfile import packed, write_atomically, write_tensors
 
 SPLITS = ("train", "val")
@@ -138,13 +138,9 @@ def encoded(rgb: np.ndarray) -> bytes:
 
 
 def _drawn_by(recipe: Recipe) -> str:
-    """Digest of what decides the pictures: the recipe, and the text of the stages that pose and draw."""
-    digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections"}).encode())
-    stages, own = Path(__file__).parent.parent.parent, Path(__file__).parent
-    drawing = [p for package in ("poses", "projections", "sketches/drawing") for p in sorted((stages / package).rglob("*.py"))]
-    for path in (*drawing, stages / "sketches" / "studio.py", own / "conditions.py"):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    """Digest of what decides the pictures and maps: what the stages read of the recipe, and their versions."""
+    words = recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections"})
+    return hashlib.sha256((words + str([(stage.name, stage.version) for stage in STAGES]) + str(MAPS)).encode()).hexdigest()[:16]
 
 
 def _settle() -> None:

@@ -5,14 +5,13 @@ checkpoint, grids of samples and TensorBoard files, and the model: OUT/unet/mode
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
 
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.skeleton import STYLE_TEXTS
 from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, open_controlnet
@@ -132,9 +131,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as e:
-        sys.exit(f"train-generator: {e}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command(main)

@@ -1,0 +1,60 @@
+"""The pictures and the boxes of annotated figures."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from estimator.keypoints import Joints
+from manifests.errors import UserError
+
+MARGIN = 0.1  # what a box made from joints is wider and taller by, on each side, in shares of its larger side
+
+
+def check_size(picture: dict, image: np.ndarray, where: str) -> None:
+    """Refuse a picture whose size is not the one that its annotation says."""
+    height, width = image.shape[:2]
+    if (picture.get("width", width), picture.get("height", height)) != (width, height):
+        raise UserError(f"{where} is {width}x{height}, the file says {picture.get('width')}x{picture.get('height')}")
+
+
+def box_of(bbox: object, found: Joints, where: str) -> np.ndarray:
+    """COCO's x, y, width, height as x0, y0, x1, y1; from the joints if there is none."""
+    if bbox is None:
+        return _around(found.joints[found.known])
+    try:
+        x, y, width, height = np.asarray(bbox, np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{where}: bbox {bbox!r}: expected x, y, width, height") from None
+    if not (np.isfinite((x, y)).all() and 0 < width < np.inf and 0 < height < np.inf):
+        raise UserError(f"{where}: bbox {bbox!r}: expected finite numbers, width and height above 0")
+    return np.array([x, y, x + width, y + height])
+
+
+def _around(points: np.ndarray) -> np.ndarray:
+    """A box (4,) px around points (K, 2) px, with a margin."""
+    low, high = points.min(0), points.max(0)
+    margin = max(MARGIN * (high - low).max(), 1.0)
+    return np.concatenate([low - margin, high + margin])
+
+
+def drawn_box(mask: Path, image: np.ndarray, where: str) -> np.ndarray:
+    """The box (4,) px of what the mask keeps; the whole picture without a mask, as AnimatedDrawings crops to the figure."""
+    height, width = image.shape[:2]
+    kept = np.argwhere(read_picture(mask, where)[..., 0] > 127) if mask.is_file() else ()
+    if not len(kept):
+        return np.array([0.0, 0.0, width, height])
+    (top, left), (bottom, right) = np.min(kept, 0), np.max(kept, 0) + 1
+    return np.array([left, top, right, bottom], np.float64)
+
+
+def read_picture(path: Path, where: str) -> np.ndarray:
+    """The picture (H, W, 3) uint8 RGB, laid on white where it is transparent."""
+    try:
+        with Image.open(path) as opened:
+            drawn = opened.convert("RGBA")
+    except FileNotFoundError:
+        raise UserError(f"{where}: no such picture: {path}") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
+        raise UserError(f"{where}: cannot read the picture {path} ({e})") from None
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB"))

@@ -1,0 +1,114 @@
+"""How well a detector reads annotated pictures: PCK in torso lengths, with the box it finds and with the box that is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from estimator.annotated import Annotated
+from estimator.judge_sheet import write_sheet
+from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES
+from stages.detector.metrics import VISIBLE, overlap
+
+TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown
+BATCH = 16
+
+
+class Detector(Protocol):
+    """What stages.detector.detect offers: found boxes (N, 4) px and joints (N, 16, 2) px of N pictures (H, W, 3) uint8 RGB."""
+
+    def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None, flip: bool = False) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Of N figures: boxes (N, 4) px and joints (N, 16, 2) px as found; errors (N, 16) in torso lengths with the found box and
+    with the given one, NaN where a joint does not count; iou (N,) of found and given box; style of each."""
+
+    boxes: np.ndarray
+    joints: np.ndarray
+    errors: np.ndarray
+    errors_given: np.ndarray
+    iou: np.ndarray
+    styles: np.ndarray
+
+
+def bundled_detector() -> Detector:
+    """The detector that comes with SKEP; loaded here, as tests and other detectors do without it."""
+    from stages.detector.detect import load_detector
+
+    return load_detector()
+
+
+def evaluate(samples: list[Annotated], detector: Detector, out: Path | None = None, log: Callable[[str], None] = print) -> dict:
+    """Detect, log the tables, write the contact sheet to `out`: pck, pck_given_box, box_iou, pictures, figures, per_style."""
+    judged = judge(samples, detector)
+    log(table(judged))
+    if out:
+        write_sheet(out, samples, judged.boxes, judged.joints)
+    groups = {style: judged.styles == style for style in STYLES if style in judged.styles}
+    pictures = len({sample.path for sample in samples})
+    return summary(judged) | {"pictures": pictures, "per_style": {style: summary(judged, rows) for style, rows in groups.items()}}
+
+
+def judge(samples: list[Annotated], detector: Detector) -> Judged:
+    """Both passes over all samples, a batch at a time."""
+    images, given = [s.image for s in samples], np.stack([s.box for s in samples])
+    boxes, joints = _detect(detector, images, None)
+    _, with_box = _detect(detector, images, given)
+    errors, errors_given = (np.stack([error(*pair) for pair in zip(samples, found, strict=True)]) for found in (joints, with_box))
+    return Judged(boxes, joints, errors, errors_given, overlap(boxes, given), np.array([s.style or "" for s in samples]))
+
+
+def _detect(detector: Detector, images: list[np.ndarray], boxes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    parts = []
+    for start in range(0, len(images), BATCH):
+        rows = slice(start, start + BATCH)
+        parts.append(detector.detect(images[rows], boxes=None if boxes is None else boxes[rows]))
+    return np.concatenate([p.boxes for p in parts]), np.concatenate([p.joints for p in parts])
+
+
+def torso(sample: Annotated) -> float:
+    """Neck to the hips' midpoint, px; 0.2 of the box's height where one of the three is unknown. At least a pixel."""
+    if not sample.known[[NECK, RIGHT_HIP, LEFT_HIP]].all():
+        return max(TORSO * float(sample.box[3] - sample.box[1]), 1.0)
+    return max(float(np.linalg.norm(sample.joints[NECK] - sample.joints[[RIGHT_HIP, LEFT_HIP]].mean(0))), 1.0)
+
+
+def error(sample: Annotated, found: np.ndarray) -> np.ndarray:
+    """Distances (16,) in torso lengths of found joints (16, 2) px; NaN where the true joint is unknown or not visible."""
+    lengths = np.linalg.norm(found - sample.joints, axis=-1) / torso(sample)
+    return np.where(sample.known & (sample.visibility == VISIBLE), np.nan_to_num(lengths, nan=np.inf), np.nan)
+
+
+def pck(errors: np.ndarray, share: float = 0.1) -> float | None:
+    """Share of the joints that count that are at most `share` torso lengths off; None where none counts."""
+    counted = errors[~np.isnan(errors)]
+    return round(float((counted <= share).mean()), 4) if counted.size else None
+
+
+def median(errors: np.ndarray) -> float | None:
+    """Median error in torso lengths of the joints that count."""
+    counted = errors[~np.isnan(errors)]
+    return round(float(np.median(counted)), 4) if counted.size else None
+
+
+def summary(judged: Judged, rows: np.ndarray | slice = slice(None)) -> dict:
+    """The figures of a group, as plain numbers."""
+    share = {"pck": pck(judged.errors[rows]), "pck_given_box": pck(judged.errors_given[rows])}
+    return share | {"box_iou": round(float(judged.iou[rows].mean()), 4), "figures": len(judged.iou[rows])}
+
+
+def table(judged: Judged) -> str:
+    """Figures per style, over all and per joint, as a Markdown table."""
+    groups: dict[str, tuple] = {style: (judged.styles == style,) for style in STYLES if style in judged.styles}
+    groups |= {"all": (slice(None),)} | {name: (slice(None), j) for j, name in enumerate(JOINTS)}
+    head = ["", "PCK@0.1", "PCK@0.2", "median, torsos", "given box: PCK@0.1", "PCK@0.2", "median, torsos", "box IoU"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for name, index in groups.items():
+        cells = [f(e[index]) for e in (judged.errors, judged.errors_given) for f in (pck, lambda x: pck(x, 0.2), median)]
+        cells.append(float(judged.iou[index[0]].mean()) if len(index) == 1 else None)
+        lines.append([name, *("-" if cell is None else f"{cell:.3f}" for cell in cells)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,100 @@
+"""Joints, boxes and styles of drawings: `load_detector().detect(images)`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from manifests.errors import UserError
+from manifests.skeleton import JOINTS, STYLES
+from stages.detector.coco import CONFIG, read_coco
+from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, cut, inverse
+from stages.detector.eyes import Eyes, OwnEyes, Reading, read_pose
+from stages.detector.finders import Finder, PersonFinder, batches, read_finder, read_person_finder
+from stages.detector.pose_net import KINDS
+from stages.detector.weights import BUNDLED, FINDER, POSE
+
+BATCH = 8  # every pass has this many pictures, so that no answer depends on how many were asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What was found in N pictures; pixels count from the top-left corner, the first centre is (0.5, 0.5).
+
+    boxes (N, 4) x0, y0, x1, y1 px, may reach beyond the picture; box_scores (N,) in [0, 1]; joints (N, 16, 2) px in the order
+    of skeleton.JOINTS; confidence (N, 16) in [0, 1]; visibility (N, 16, 3) probabilities of outside, occluded, visible;
+    styles (N, 6) probabilities in the order of skeleton.STYLES.
+    """
+
+    boxes: np.ndarray
+    box_scores: np.ndarray
+    joints: np.ndarray
+    confidence: np.ndarray
+    visibility: np.ndarray
+    styles: np.ndarray
+
+
+class Detector:
+    """Finds the figure, cuts it out, reads its joints."""
+
+    def __init__(self, eyes: Eyes, finder: Finder, person: PersonFinder | None = None, device: str = "cpu"):
+        self.eyes, self.finder, self.person, self.device = eyes, finder, person, device
+
+    def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None, flip: bool = False) -> Detections:
+        """images: (H, W, 3) uint8 RGB of any sizes; boxes (N, 4) px: used as they are, in place of the finder's.
+
+        flip: look at the mirror image too and take the mean, twice the work for a little accuracy.
+        """
+        _check(images, boxes)
+        if not images:
+            return _nothing()
+        boxes, scores, styles = self._boxes(images, boxes)
+        matrices = crop_matrices(boxes)
+        reading = self._read([cut(image, m, (HEIGHT, WIDTH)) for image, m in zip(images, matrices, strict=True)], flip)
+        crops = reading.joints.double().cpu().numpy()
+        joints = np.stack([apply(inverse(m), points) for m, points in zip(matrices, crops, strict=True)])
+        sure, seen = (part.float().cpu().numpy() for part in (reading.confidence, reading.visibility))
+        return Detections(boxes, scores, joints, sure, seen, styles)
+
+    def _boxes(self, images: list[np.ndarray], given: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes, scores and styles; a box that was given is sure."""
+        look = self.finder.look(images, BATCH)
+        if given is not None:
+            return np.asarray(given, np.float64), np.ones(len(images), np.float32), look.styles
+        if self.person is None:
+            return look.boxes, look.scores, look.styles
+        persons = [self.person.look(image) for image in images]
+        return np.stack([box for box, _ in persons]), np.array([score for _, score in persons], np.float32), look.styles
+
+    def _read(self, crops: list[np.ndarray], flip: bool) -> Reading:
+        parts = [self.eyes.read(part, flip) for part in batches(crops, BATCH, self.device)]
+        return Reading(*(torch.cat(column)[: len(crops)] for column in zip(*parts, strict=True)))
+
+
+def load_detector(folder: str | Path | None = None, device: str = "cpu", finder: str | Path | None = None) -> Detector:
+    """A detector from `folder`: weights of `make train-detector`, or a ViTPose that transformers saved; None: the bundled one.
+
+    finder: a folder of a pretrained object detector, whose persons take the place of our finder's boxes. Styles always come
+    from our own finder: that of the folder, or the bundled one.
+    """
+    home = BUNDLED if folder is None else Path(folder)
+    if not home.is_dir():
+        raise UserError(f"{home}: no such folder; expected the detector's weights or a saved {CONFIG}")
+    eyes = read_coco(home, device) if (home / CONFIG).exists() else OwnEyes(read_pose(home / POSE).to(device))
+    own = home / FINDER if (home / FINDER).exists() or not (home / CONFIG).exists() else BUNDLED / FINDER
+    person = None if finder is None else read_person_finder(Path(finder), device)
+    return Detector(eyes, Finder(read_finder(own), device), person, device)
+
+
+def _check(images: list[np.ndarray], boxes: np.ndarray | None) -> None:
+    for i, image in enumerate(images):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise UserError(f"picture {i}: {image.shape} {image.dtype}; expected (height, width, 3) uint8 RGB")
+    if boxes is not None and (np.shape(boxes) != (len(images), 4) or not np.isfinite(boxes).all()):
+        raise UserError(f"boxes: {np.shape(boxes)}; expected finite numbers ({len(images)}, 4)")
+
+
+def _nothing() -> Detections:
+    joints = len(JOINTS)
+    return Detections(*(np.zeros((0, *shape)) for shape in ((4,), (), (joints, 2), (joints,), (joints, KINDS), (len(STYLES),))))

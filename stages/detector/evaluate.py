@@ -1,0 +1,109 @@
+"""How well held-out drawings are read: `python -m stages.detector.evaluate --cache CACHE`; `make evaluate-detector` draws them first.
+
+Held out: drawings whose poses come from sources of the split val, which no training saw. The last line is one JSON object.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from manifests.errors import command
+from manifests.skeleton import JOINTS, STYLES
+from stages.detector.cache import Drawings, load_drawings
+from stages.detector.detect import Detections, Detector, load_detector
+from stages.detector.metrics import NEAR, VISIBLE, correct, overlap, pck, torsos
+from stages.detector.sheet import contact_sheet
+
+_AT_ONCE = 64  # pictures that are decoded at a time
+
+
+class Judged(NamedTuple):
+    """Held-out drawings, what was found in them, and what was found with the true boxes given."""
+
+    drawings: Drawings
+    found: Detections
+    boxed: Detections
+
+
+def judge(detector: Detector, drawings: Drawings, flip: bool = False) -> Judged:
+    """Read the drawings twice: with the finder's boxes and with the true ones."""
+    rows = range(0, len(drawings), _AT_ONCE)
+    parts = [np.arange(first, min(first + _AT_ONCE, len(drawings))) for first in rows]
+    images = ([drawings.picture(int(i)) for i in part] for part in parts)
+    both = [
+        (detector.detect(some, flip=flip), detector.detect(some, drawings.boxes[part], flip))
+        for part, some in zip(parts, images, strict=True)
+    ]
+    return Judged(drawings, *(_joined(list(column)) for column in zip(*both, strict=True)))
+
+
+def _joined(parts: list[Detections]) -> Detections:
+    names = Detections.__dataclass_fields__
+    return Detections(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def figures(judged: Judged) -> dict:
+    """PCK of visible joints by style, end to end and with the true box; style accuracy; median overlap of the boxes."""
+    drawings, found, boxed = judged
+    by_style = {name: np.flatnonzero(drawings.styles == i) for i, name in enumerate(STYLES)}
+    score = lambda made, rows: round(pck(made.joints[rows], drawings.joints[rows], drawings.visibility[rows]), 4)  # noqa: E731
+    return {
+        "pck": {name: score(found, rows) for name, rows in by_style.items()},
+        "pck_true_box": {name: score(boxed, rows) for name, rows in by_style.items()},
+        "style_accuracy": round(float((found.styles.argmax(1) == drawings.styles).mean()), 4),
+        "box_iou": round(float(np.median(overlap(found.boxes, drawings.boxes))), 4),
+    }
+
+
+def report(judged: Judged) -> str:
+    """Tables by style and by joint, for people."""
+    drawings, found, _ = judged
+    result = figures(judged)
+    right, seen = correct(found.joints, drawings.joints), drawings.visibility
+    lines = [f"PCK@{NEAR} torso lengths of visible joints, {len(drawings)} held-out drawings", ""]
+    lines += [f"{'style':<10}{'drawings':>9}{'PCK':>8}{'true box':>10}{'box IoU':>9}{'style':>8}{'torso px':>10}"]
+    share, named, torso = overlap(found.boxes, drawings.boxes), found.styles.argmax(1) == drawings.styles, torsos(drawings.joints)
+    for i, name in enumerate(STYLES):
+        rows = drawings.styles == i
+        cells = f"{result['pck'][name]:>8.3f}{result['pck_true_box'][name]:>10.3f}{np.median(share[rows]):>9.3f}"
+        lines += [f"{name:<10}{rows.sum():>9}{cells}{named[rows].mean():>8.3f}{np.median(torso[rows]):>10.1f}"]
+    lines += ["", f"{'joint':<16}{'visible':>8}{'occluded':>10}{'confidence':>12}"]
+    for i, name in enumerate(JOINTS):
+        visible, occluded = (right[:, i][seen[:, i] == kind].mean() for kind in (VISIBLE, 1))
+        lines += [f"{name:<16}{visible:>8.3f}{occluded:>10.3f}{found.confidence[:, i].mean():>12.2f}"]
+    told = found.visibility.argmax(-1) == seen
+    return "\n".join([*lines, "", f"visibility told right: {told.mean():.3f}; torsos under 20 px: {(torso < 20).mean():.3f}"])
+
+
+def evenly(drawings: Drawings, each: int) -> Drawings:
+    """The first `each` drawings of every style."""
+    rows = [np.flatnonzero(drawings.styles == i)[:each] for i in range(len(STYLES))]
+    return drawings.only(np.concatenate(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings --split val")
+    parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
+    parser.add_argument("--finder", type=Path, help="folder of a pretrained person detector, in place of our finder")
+    parser.add_argument("--each", type=int, default=60, help="drawings of each style")
+    parser.add_argument("--flip", action="store_true", help="look at the mirror images too")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet of what was found, a PNG")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    held = evenly(load_drawings(args.cache, "val"), args.each)
+    judged = judge(load_detector(args.weights, finder=args.finder), held, args.flip)
+    if args.sheet:
+        cv2.imwrite(str(args.sheet), cv2.cvtColor(contact_sheet(held, judged.found), cv2.COLOR_RGB2BGR))
+    print(report(judged))
+    print(json.dumps(figures(judged)))
+
+
+if __name__ == "__main__":
+    command(main)

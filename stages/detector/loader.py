@@ -1,0 +1,92 @@
+"""Batches for training. The step alone decides what is in a batch, so a resumed training sees what it would have seen."""
+
+import signal
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from manifests.randomness import generator
+from stages.detector.augment import Crop, Picture, crop_of, picture_of, plain_crop, plain_picture
+from stages.detector.cache import Drawings
+from stages.detector.look import Noise
+from stages.detector.losses import CropBatch, PictureBatch
+
+_AHEAD = 6  # batches made before they are asked for
+
+
+class Steps(Dataset):
+    """Item i is the batch of step i: every drawing comes once before any comes again."""
+
+    def __init__(self, drawings: Drawings, batch: int, seed: int, make: Callable[..., Any], collate: Callable[[list], Any]):
+        self.drawings, self.batch, self.seed, self.make, self.collate = drawings, batch, seed, make, collate
+        self.noise = Noise(seed)
+        self._order = lru_cache(2)(self._shuffled)
+
+    def __getitem__(self, step: int) -> Any:
+        rng = generator(self.seed, f"step-{step}", "detector")
+        rows = [self._row(step * self.batch + i) for i in range(self.batch)]
+        return self.collate(
+            [self.make(self.drawings, row, other, rng, self.noise) for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]
+        )
+
+    def _row(self, place: int) -> int:
+        epoch, within = divmod(place, len(self.drawings))
+        return int(self._order(epoch)[within])
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return generator(self.seed, f"epoch-{epoch}", "detector").permutation(len(self.drawings))
+
+
+def crop_steps(drawings: Drawings, batch: int, seed: int) -> Steps:
+    """Batches for the pose network."""
+    return Steps(drawings, batch, seed, crop_of, collate_crops)
+
+
+def picture_steps(drawings: Drawings, batch: int, seed: int) -> Steps:
+    """Batches for the finder."""
+    return Steps(drawings, batch, seed, picture_of, collate_pictures)
+
+
+def stream(steps: Steps, first: int, last: int, workers: int) -> Iterator[Any]:
+    """The batches of steps first to last - 1, made by so many processes beside this one; 0: by this one."""
+    ahead = {"prefetch_factor": _AHEAD, "worker_init_fn": _settle} if workers else {}
+    loader = DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers, **ahead)  # type: ignore[arg-type]
+    return iter(loader)
+
+
+def _settle(_: int) -> None:
+    """A worker has one thread. Signals to all of the group are for the training alone; when that leaves, so does its worker."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def plain_crops(drawings: Drawings, size: int) -> Iterator[CropBatch]:
+    """All drawings as they are, for judging the pose network."""
+    for first in range(0, len(drawings), size):
+        yield collate_crops([plain_crop(drawings, i) for i in range(first, min(first + size, len(drawings)))])
+
+
+def plain_pictures(drawings: Drawings, size: int) -> Iterator[PictureBatch]:
+    """All drawings as they are, for judging the finder."""
+    for first in range(0, len(drawings), size):
+        yield collate_pictures([plain_picture(drawings, i) for i in range(first, min(first + size, len(drawings)))])
+
+
+def collate_crops(crops: list[Crop]) -> CropBatch:
+    """Crops as tensors."""
+    images, joints, visibility = (np.stack([getattr(c, name) for c in crops]) for name in ("image", "joints", "visibility"))
+    return CropBatch(torch.from_numpy(images), torch.from_numpy(joints).float(), torch.from_numpy(visibility).long())
+
+
+def collate_pictures(pictures: list[Picture]) -> PictureBatch:
+    """Pictures as tensors."""
+    images, boxes, figure = (np.stack([getattr(p, name) for p in pictures]) for name in ("image", "box", "figure"))
+    styles = torch.tensor([p.style for p in pictures])
+    return PictureBatch(torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(figure).float(), styles)

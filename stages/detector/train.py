@@ -1,0 +1,152 @@
+"""Trains the finder, then the pose network: `python -m stages.detector.train --cache CACHE --out FOLDER`.
+
+It can be stopped and started again: it goes on from the checkpoint in the folder. What it has learnt so far lies there as
+finder.safetensors and pose.safetensors, with what was measured on held-out drawings in card.json.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import nn
+
+from manifests.errors import command
+from stages.detector.cache import Drawings, label_of, load_drawings
+from stages.detector.eyes import OwnEyes, write_pose
+from stages.detector.finder_net import FinderNet, boxes_of
+from stages.detector.fit import Job, Pace, fit
+from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain_pictures
+from stages.detector.losses import finder_losses, pose_losses
+from stages.detector.metrics import overlap, pck
+from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
+from stages.detector.weights import FINDER, POSE, write_atomically, write_half
+
+VERSION = 1  # change it when the same drawings would train to other weights
+JUDGED = 300  # held-out drawings that are looked at while training
+_LOOK = 50  # of them at a time
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Drawings shown in all, drawings a step, and the highest learning rate."""
+
+    samples: int
+    batch: int
+    rate: float
+
+
+PROFILES = {
+    "cpu": {"finder": Amount(150_000, 50, 2e-3), "pose": Amount(250_000, 32, 1e-3)},
+    "gpu": {"finder": Amount(600_000, 128, 2e-3), "pose": Amount(4_000_000, 128, 1e-3)},
+}
+
+
+def finder_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: int, device: str) -> Job:
+    """The finder and how it is judged."""
+    net = FinderNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    initialise(net, seed)
+
+    def publish(made: nn.Module, words: dict) -> None:
+        write_half(out / FINDER, made, words)
+        note(out, "finder", words)
+
+    judge = lambda made: judge_finder(made, held, device)  # noqa: E731
+    steps = picture_steps(train, amount.batch, seed)
+    return Job("finder", net, steps, finder_losses, judge, publish, -(-amount.samples // amount.batch), amount.rate)
+
+
+def pose_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: int, device: str, size: PoseSize) -> Job:
+    """The pose network and how it is judged."""
+    net = PoseNet(size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    initialise(net, seed)
+
+    def publish(made: Any, words: dict) -> None:
+        write_pose(out / POSE, made, size, words)
+        note(out, "pose", words)
+
+    judge = lambda made: judge_pose(made, held, device)  # noqa: E731
+    steps = crop_steps(train, amount.batch, seed)
+    return Job("pose", net, steps, pose_losses, judge, publish, -(-amount.samples // amount.batch), amount.rate)
+
+
+@torch.inference_mode()
+def judge_finder(net: FinderNet, held: Drawings, device: str) -> dict[str, float]:
+    """Median overlap of the boxes and share of right styles."""
+    shares, right = [], []
+    for batch in plain_pictures(held, _LOOK):
+        found = net(normalised(batch.images.to(device)))
+        shares.append(torch.from_numpy(overlap(boxes_of(found.edges)[0].cpu().numpy(), batch.boxes.numpy())))
+        right.append(found.styles.argmax(-1).cpu() == batch.styles)
+    return {"box_iou": torch.cat(shares).median().item(), "style_accuracy": torch.cat(right).float().mean().item()}
+
+
+@torch.inference_mode()
+def judge_pose(net: PoseNet, held: Drawings, device: str) -> dict[str, float]:
+    """PCK of visible and of all joints in the picture, and share of right visibilities, in crops of the true boxes."""
+    eyes, parts = OwnEyes(net), []
+    for batch in plain_crops(held, _LOOK):
+        reading = eyes.read(batch.images.to(device), flip=False)
+        parts.append((reading.joints.cpu(), batch.joints, batch.visibility, reading.visibility.argmax(-1).cpu() == batch.visibility))
+    found, true, visibility, right = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    return {"pck": pck(found, true, visibility), "pck_inside": pck(found, true, visibility, 1), "visibility": float(right.mean())}
+
+
+def note(out: Path, name: str, words: dict) -> None:
+    """Put what was trained and measured into card.json."""
+    path = out / "card.json"
+    card = json.loads(path.read_bytes()) if path.exists() else {}
+    write_atomically(path, json.dumps(card | {name: words}, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def main() -> None:
+    args = _arguments()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV would wait for them for ever
+    train, held = load_drawings(args.cache, "train", args.drawings), load_drawings(args.cache, "val", JUDGED)
+    pace = Pace(args.device, args.workers, None, half=not args.full)
+    base = {"version": VERSION, "seed": args.seed, "drawings": len(train), "cache": label_of(args.cache)}
+    for name in ("finder", "pose") if args.only is None else (args.only,):
+        amount, minutes = _amount(args, name)
+        size = PoseSize(layers=args.layers)
+        common = (train, held, args.out, amount, args.seed, args.device)
+        job = finder_job(*common) if name == "finder" else pose_job(*common, size)
+        identity = base | {"amount": asdict(amount)} | ({"size": json.loads(json.dumps(asdict(size)))} if name == "pose" else {})
+        if not fit(job, args.out, identity, Pace(**{**asdict(pace), "minutes": minutes})):
+            print(f"{name}: stopped; the same command goes on from {args.out}")
+            return
+
+
+def _amount(args: argparse.Namespace, name: str) -> tuple[Amount, float | None]:
+    """The profile's amount, or what was asked for; minutes, if they limit it."""
+    amount = PROFILES[args.profile][name]
+    samples = args.samples if name == "pose" else args.finder_samples
+    amount = amount if samples is None else Amount(samples, amount.batch, amount.rate)
+    return amount, args.minutes if name == "pose" else args.finder_minutes
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings, splits train and val")
+    parser.add_argument("--out", type=Path, required=True, help="folder of weights, checkpoints and logs")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="cpu")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--drawings", type=int, help="at most so many of the cache's; default: all")
+    parser.add_argument("--only", choices=("finder", "pose"), help="train one of the two; default: both")
+    parser.add_argument("--samples", type=int, help="drawings shown to the pose network")
+    parser.add_argument("--minutes", type=float, help="the pose network's schedule ends by then")
+    parser.add_argument("--finder-samples", type=int, help="drawings shown to the finder")
+    parser.add_argument("--finder-minutes", type=float, help="the finder's schedule ends by then")
+    parser.add_argument("--layers", type=int, default=PoseSize().layers, help="of the pose network's transformer")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
+    parser.add_argument("--full", action="store_true", help="single precision throughout, in place of bfloat16")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command(main)

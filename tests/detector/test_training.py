@@ -1,0 +1,164 @@
+"""Training: it learns, it resumes, it refuses what is not its own; and the cache it learns from."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from manifests.errors import UserError
+from manifests.skeleton import STYLES
+from stages.detector import drawings as drawing
+from stages.detector.cache import chunk_name, claim, load_drawings
+from stages.detector.detect import load_detector
+from stages.detector.eyes import OwnEyes
+from stages.detector.finder_net import FinderNet
+from stages.detector.fit import Pace, fit, schedule
+from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain_pictures
+from stages.detector.losses import finder_losses, pose_losses
+from stages.detector.metrics import pck
+from stages.detector.pose_net import PoseNet, PoseSize, initialise
+from stages.detector.train import Amount, finder_job, judge_finder, judge_pose, pose_job
+from stages.detector.weights import read_tensors, write_half
+from tests.detector.conftest import TINY
+from tests.detector.figures import drawings
+
+PACE = Pace(workers=0, half=False)
+
+
+def job(out, samples=16, seed=1):
+    return pose_job(drawings(6), drawings(4, 100), out, Amount(samples, 4, 1e-3), seed, "cpu", TINY)
+
+
+def test_a_tiny_network_learns_eight_drawings_by_heart():
+    some = drawings(8)
+    batch = next(plain_crops(some, 8))
+    net = PoseNet(PoseSize(stem=(16, 24, 32), hidden=64, layers=2, heads=2, refine=32))
+    initialise(net, 0)
+    optimizer = torch.optim.AdamW(net.parameters(), 3e-3)
+    first = None
+    for _ in range(80):
+        terms = pose_losses(net, batch)
+        first = first or terms["joints"].item()
+        optimizer.zero_grad()
+        sum(terms.values()).backward()
+        optimizer.step()
+    assert terms["joints"].item() < first / 2
+    reading = OwnEyes(net).read(batch.images, flip=False)
+    assert pck(reading.joints.numpy(), batch.joints.numpy(), batch.visibility.numpy(), 1) == 1
+    assert (reading.visibility.argmax(-1) == batch.visibility).all()
+
+
+def test_the_finder_learns_eight_drawings_by_heart():
+    some = drawings(8)
+    batch = next(plain_pictures(some, 8))
+    net = FinderNet()
+    initialise(net, 0)
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3)
+    for _ in range(60):
+        loss = sum(finder_losses(net, batch).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert judge_finder(net, some, "cpu")["box_iou"] > 0.85
+
+
+def test_outside_joints_teach_nothing():
+    net = PoseNet(TINY)
+    initialise(net, 0)
+    batch = next(plain_crops(drawings(2), 2))
+    nothing = batch._replace(visibility=torch.zeros_like(batch.visibility))
+    assert pose_losses(net, nothing)["joints"] == 0
+
+
+def test_an_interrupted_training_ends_in_the_same_weights(tmp_path):
+    quiet = lambda _: None  # noqa: E731
+    assert fit(job(tmp_path / "one"), tmp_path / "one", {"a": 1}, PACE, quiet)
+
+    def stop(line):
+        if "step 1 " in line:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert not fit(job(tmp_path / "two"), tmp_path / "two", {"a": 1}, PACE, stop)
+    assert fit(job(tmp_path / "two"), tmp_path / "two", {"a": 1}, PACE, quiet)
+    one, two = (read_tensors(tmp_path / name / "pose.checkpoint.safetensors")[0] for name in ("one", "two"))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    assert fit(job(tmp_path / "two"), tmp_path / "two", {"a": 1}, PACE, quiet)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    fit(job(tmp_path, samples=4), tmp_path, {"seed": 1}, PACE, lambda _: None)
+    with pytest.raises(UserError, match="another seed"):
+        fit(job(tmp_path, samples=4), tmp_path, {"seed": 2}, PACE, lambda _: None)
+
+
+def test_trained_weights_make_a_detector(tmp_path):
+    finder = finder_job(drawings(6), drawings(4, 100), tmp_path, Amount(4, 4, 1e-3), 1, "cpu")
+    for some in (finder, job(tmp_path, samples=4)):
+        assert fit(some, tmp_path, {}, PACE, lambda _: None)
+    held = drawings(3)
+    found = load_detector(tmp_path).detect([held.picture(i) for i in range(3)])
+    assert found.joints.shape == (3, 16, 2)
+    assert (tmp_path / "card.json").exists()
+
+
+def test_batches_follow_from_the_step_and_show_every_drawing():
+    some = drawings(6)
+    steps, again = crop_steps(some, 3, 5), crop_steps(some, 3, 5)
+    again[7]
+    for one, two in zip(steps[2], again[2], strict=True):
+        assert torch.equal(one, two)
+    assert sorted(steps._row(i) for i in range(6)) == list(range(6))
+    assert picture_steps(some, 3, 5)[0].figure.shape == (3, 32, 32)
+
+
+def test_half_precision_changes_little(tmp_path):
+    net = PoseNet(TINY)
+    initialise(net, 0)
+    write_half(tmp_path / "a.safetensors", net, {})
+    assert all(value.dtype == torch.float16 for value in read_tensors(tmp_path / "a.safetensors")[0].values())
+    assert 0 <= judge_pose(net.eval(), drawings(2), "cpu")["pck"] <= 1
+
+
+def test_the_rate_rises_and_falls():
+    rates = [schedule(p) for p in np.linspace(0, 1, 50)]
+    assert rates[0] < 0.05 and max(rates) > 0.9 and rates[-1] < 0.02
+
+
+def test_drawings_are_kept_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "EACH", 1)
+    claim(tmp_path, drawing.drawn_by(drawing.recipe_of()))
+    for split in ("train", "val"):
+        drawing.fill(tmp_path, split, [0])
+    train, held = load_drawings(tmp_path, "train"), load_drawings(tmp_path, "val", 4)
+    assert len(train) == len(STYLES) and len(held) == 4
+    assert not set(train.ids) & set(held.ids)
+    assert sorted(train.styles) == list(range(6))
+    assert train.picture(0).shape == (256, 256, 3)
+    written = (tmp_path / "train" / chunk_name(drawing.SEED, 0)).stat().st_mtime_ns
+    drawing.fill(tmp_path, "train", [0])
+    assert (tmp_path / "train" / chunk_name(drawing.SEED, 0)).stat().st_mtime_ns == written
+
+
+def test_caches_that_are_not_ours_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"cache\.json"):
+        load_drawings(tmp_path, "train")
+    claim(tmp_path, drawing.drawn_by(drawing.recipe_of(1)))
+    claim(tmp_path, drawing.drawn_by(drawing.recipe_of(1)))
+    with pytest.raises(UserError, match="no drawings"):
+        load_drawings(tmp_path, "train")
+    with pytest.raises(UserError, match="another recipe"):
+        claim(tmp_path, drawing.drawn_by(drawing.recipe_of(2)))
+    (tmp_path / "train" / chunk_name(1, 0)).write_bytes(b"PK")
+    with pytest.raises(UserError, match="chunk-1-00000"):
+        load_drawings(tmp_path, "train")
+
+
+def test_a_command_says_what_is_wrong_in_a_sentence(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.detector.train", "--cache", str(tmp_path), "--out", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and str(tmp_path) in done.stderr and "Traceback" not in done.stderr
