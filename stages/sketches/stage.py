@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,6 +26,15 @@ _SPINE_TO_HEAD = (0, 3, 6, 9, 12, 15)  # SMPL joints whose rotations turn the he
 _ENCODING = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 3], "jpg": [cv2.IMWRITE_JPEG_QUALITY, 92]}
 # Of a joint that is outside, occluded, visible; RGB.
 _MARKS = ((150, 150, 150), (240, 150, 30), (30, 170, 60))
+
+
+class _Work(NamedTuple):
+    """A row's encoded picture, or the order for one; what the figure looks like; who draws."""
+
+    image: bytes
+    order: Any
+    phrase: str
+    maker: str
 
 
 class Sketches(Stage):
@@ -63,26 +72,25 @@ class Sketches(Stage):
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """One encoded picture for each row."""
         rows = list(schema.rows_of(table))
-        drawn: list[tuple[bytes, str, str]] = [(b"", "", "")] * len(rows)
-        orders, places = [], []
-        for i, row in enumerate(rows):
-            rng = ctx.rng(row["sample_id"])
-            if self.artist and self._for_artist(rng):
-                order, phrase = self.artist.order(row, rng)
-                drawn[i] = (b"", phrase, self.artist.name)
-                orders.append(order)
-                places.append(i)
-            else:
-                drawing = draw(self._figure(row), row["style"], rng, head_turn(row["pose"]), self.cfg.get("projections.size"))
-                drawn[i] = (self._encode(drawing.image), drawing.appearance, "renderer")
-        for i, image in zip(places, self._painted(orders), strict=True):
-            drawn[i] = (image, *drawn[i][1:])
-        images, phrases, makers = zip(*drawn, strict=True) if drawn else ((), (), ())
+        begun = [self._begin(row, ctx.rng(row["sample_id"])) for row in rows]
+        painted = self._painted([work.order for work in begun if work.order])
         columns = {
-            "sample_id": [row["sample_id"] for row in rows], "image": images, "image_format": [self.cfg.sketches.image_format] * len(rows),
-            "appearance": phrases, "generator": makers, "reason": [""] * len(rows),
-        }  # fmt: skip
+            "sample_id": [row["sample_id"] for row in rows],
+            "image": [next(painted) if work.order else work.image for work in begun],
+            "image_format": [self.cfg.sketches.image_format] * len(rows),
+            "appearance": [work.phrase for work in begun],
+            "generator": [work.maker for work in begun],
+            "reason": [""] * len(rows),
+        }
         return schema.to_table(schema.SKETCHES, columns)
+
+    def _begin(self, row: dict[str, Any], rng: np.random.Generator) -> "_Work":
+        """What the renderer draws at once, or an order for the model."""
+        if self.artist and self._for_artist(rng):
+            order, phrase = self.artist.order(row, rng)
+            return _Work(b"", order, phrase, self.artist.name)
+        drawing = draw(self._figure(row), row["style"], rng, head_turn(row["pose"]), self.cfg.get("projections.size"))
+        return _Work(self._encode(drawing.image), None, drawing.appearance, "renderer")
 
     def made_with(self) -> dict:
         """Of diffusion pictures: the version of torch, and the batch, which memory may have cut short."""
