@@ -15,7 +15,8 @@ from stages.detector.coco import CONFIG, class_of, first_line, preprocessing, re
 from stages.detector.crops import PICTURE, apply, cut, inverse, picture_matrix
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.pose_net import normalised
-from stages.detector.weights import load_into, read_tensors
+from stages.detector.weights import load_into
+from stages.tensorfile import read_tensors
 
 _IMAGENET = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
 _ENDING = "ForObjectDetection"

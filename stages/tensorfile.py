@@ -1,0 +1,60 @@
+"""Tensors and a few words in one safetensors file, written whole or not at all. Nothing is pickled."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from manifests.errors import UserError
+
+_WORDS = "skep"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """The file appears under its name complete and on disk, or the old one stays."""
+    beside = path.with_name(f".{path.name}.part")
+    with beside.open("wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(beside, path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], words: dict) -> None:
+    """Tensors by name, and `words` as JSON in the header: one file, so that they cannot disagree."""
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(flat, {_WORDS: json.dumps(words, sort_keys=True)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """What write_tensors wrote. A file that is missing or damaged is a UserError."""
+    with open_tensors(path) as f:
+        return {name: f.get_tensor(name) for name in f.keys()}, words_of(f, path)  # noqa: SIM118
+
+
+def open_tensors(path: Path) -> safe_open:
+    """The file, to read parts of it."""
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as e:
+        raise UserError(f"{path}: damaged ({e}); delete it and make it again") from None
+
+
+def words_of(file: safe_open, path: Path) -> dict:
+    """The words in the header of an open file."""
+    try:
+        return json.loads((file.metadata() or {})[_WORDS])
+    except (KeyError, ValueError):
+        raise UserError(f"{path}: not a file of skep; delete it and make it again") from None
+
+
+def packed(parts: list[bytes]) -> tuple[Tensor, Tensor]:
+    """Byte strings end to end (N,) uint8, and where each ends."""
+    ends = torch.tensor([len(part) for part in parts], dtype=torch.int64).cumsum(0)
+    return torch.frombuffer(bytearray(b"".join(parts) or b"\0"), dtype=torch.uint8), ends
