@@ -2,6 +2,7 @@
 RECIPE ?= demo
 RUN ?= runs/$(RECIPE)
 EXECUTOR ?= local
+RAY_ADDRESS ?=
 SET ?=
 PRIOR ?= prior.safetensors
 SOURCES ?=
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SKEP := $(BIN)/skep
-MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
+MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior bench-run bench-labels bench-drawing clean-venv

@@ -28,17 +28,18 @@ def run(
     folder: RunFolder = "",
     overrides: Overrides = None,
     until: Annotated[str, typer.Option(help="stop after this stage")] = "",
-    executor: Annotated[str, typer.Option(help="where to work: local")] = "local",
+    executor: Annotated[str, typer.Option(help="where to work: local, or ray")] = "local",
+    ray_address: Annotated[str, typer.Option(help="Ray cluster to join (auto, or host:port); without it one is started here")] = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try quarantined samples again")] = False,
 ) -> None:
     """Make the dataset of a recipe, or whatever part of it is missing or stale."""
+    from pipeline.executors.choose import Where
     from pipeline.run import run as run_recipe
 
-    if executor != "local":
-        raise UserError(f"--executor {executor}: expected local")
+    where = Where.of(executor, ray_address)
     loaded = load_recipe(recipe, overrides)
     url = folder or f"runs/{loaded.name}"
-    summary = run_recipe(loaded, url, until=until or None, retry_failed=retry_failed)
+    summary = run_recipe(loaded, url, until=until or None, retry_failed=retry_failed, where=where)
     print(f"{url}: " + (f"{summary.units} units made" if summary.units else "nothing to do, all is done"))
     if summary.outcomes:
         print(f"{url}: {sum(summary.outcomes.values())} samples planned = " + _sum_of(summary.outcomes))

@@ -1,0 +1,37 @@
+"""Starting or joining a Ray cluster, with nothing left to Ray's defaults that concerns who may enter or who is told."""
+
+import logging
+import os
+import secrets
+from typing import Any
+
+from manifests.errors import UserError
+
+# Nothing large goes through Ray's object store; this is the least that Ray runs with comfortably.
+OBJECT_STORE = 100 << 20
+
+
+def connect(address: str | None, workers: int) -> bool:
+    """Join the cluster at `address`, or start one on this machine. False where this process had joined one before."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address:
+        _guard()
+    import ray
+
+    if ray.is_initialized():
+        return False
+    alone: dict[str, Any] = (
+        {} if address else {"num_cpus": max(1, workers), "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    )
+    try:
+        ray.init(address=address or "local", namespace="skep", log_to_driver=False, logging_level=logging.ERROR, **alone)
+    except (ConnectionError, RuntimeError, ValueError) as e:
+        where = f"--ray-address {address}: cannot join this cluster" if address else "Ray does not start here"
+        raise UserError(f"{where} ({str(e).strip().splitlines()[0]})") from None
+    return True
+
+
+def _guard() -> None:
+    """A cluster of our own lets in who knows a token that is made for it alone and written to no file."""
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
