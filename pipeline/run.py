@@ -14,7 +14,7 @@ from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name,
 from pipeline.executors import Executor
 from pipeline.executors.choose import HERE, Where, open_executor
 from pipeline.lock import RunLock
-from pipeline.plan import Pipeline, Unit
+from pipeline.plan import ALL, Pipeline, Unit
 from pipeline.progress import Progress
 from pipeline.registry import STAGES
 from pipeline.store import Store
@@ -52,10 +52,12 @@ def run(
         raise UserError(f"no stage is called {until}; there are {', '.join(pipeline.by_name)}")
     where.check(recipe, store)
     with RunLock(store) as lock:
-        store.sweep()
-        store.write(RECIPE_FILE, dump_recipe(recipe).encode())
         try:
+            store.sweep()
+            store.write(RECIPE_FILE, dump_recipe(recipe).encode())
             return _Runner(pipeline, store, lock, where, until, retry_failed, shuffle, quiet).drive()
+        except OSError as e:
+            raise UserError(f"{url}: {e.strerror or e} ({e.filename or 'in the run folder'}); what is committed stays") from None
         finally:
             store.sweep()
 
@@ -180,12 +182,12 @@ class _Runner:
 
     def _retract_index(self) -> None:
         """The dataset is not whole any more: take its index away until it is."""
-        stage = self.pipeline.stages[-1].name
-        for unit in _committed(self.store, stage):
-            _retract(self.store, stage, unit, keep=set())
+        last = self.pipeline.stages[-1]
+        if last.scope == "dataset":
+            _retract(self.store, last.name, ALL, keep=set())
 
     def _prune(self) -> None:
-        """Take away shards that a larger or smaller dataset no longer has."""
+        """Take away shards that a larger or smaller dataset no longer has: what a listing does not show is in no index either."""
         planned = {u.key: u for chains in self.survey.waves() for chain in chains for u in chain}
         markers = [self.survey.state(u).marker for u in planned.values()]
         keep = {name for m in markers if m for name in m.files}

@@ -1,7 +1,9 @@
 """The state of every unit, from its marker alone: done, stale (which field changed), or to do."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import pyarrow as pa
 
@@ -10,6 +12,7 @@ from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 
 DONE, STALE, TODO = "done", "stale", "to do"
+REQUESTS = 32  # to an object store at a time
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,16 @@ class Survey:
 
     def waves(self) -> Iterator[list[list[Unit]]]:
         """The pipeline's waves, as far as committed tables tell."""
-        return self.pipeline.waves(self.read)
+        for chains in self.pipeline.waves(self.read):
+            if not self.store.is_local:
+                self._look_ahead(chains)
+            yield chains
+
+    def _look_ahead(self, chains: list[list[Unit]]) -> None:
+        """Object stores answer slowly but many at a time: all markers of a stage together, earlier stages first."""
+        with ThreadPoolExecutor(REQUESTS) as pool:
+            for units in zip_longest(*chains):
+                list(pool.map(self.state, (u for u in units if u)))
 
     def read(self, unit: Unit) -> pa.Table | None:
         """The table of a unit, None where it is not done."""

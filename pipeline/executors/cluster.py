@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import signal
 from typing import Any
 
 from manifests.errors import UserError
@@ -23,11 +24,15 @@ def connect(address: str | None, workers: int) -> bool:
     alone: dict[str, Any] = (
         {} if address else {"num_cpus": max(1, workers), "include_dashboard": False, "object_store_memory": OBJECT_STORE}
     )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(address=address or "local", namespace="skep", log_to_driver=False, logging_level=logging.ERROR, **alone)
     except (ConnectionError, RuntimeError, ValueError) as e:
         where = f"--ray-address {address}: cannot join this cluster" if address else "Ray does not start here"
         raise UserError(f"{where} ({str(e).strip().splitlines()[0]})") from None
+    finally:
+        for number, handler in handlers.items():  # Ray puts its own in their place
+            signal.signal(number, handler)
     return True
 
 
