@@ -1,7 +1,6 @@
 """`skep`: every command, each importing what it needs only when it is called."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from manifests.errors import UserError
 from manifests.recipe import Recipe, load_recipe
-from pipeline.signals import Interrupted, raise_on_signals
+from pipeline.signals import exit_codes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -161,15 +159,8 @@ def evaluate(folder: GivenRun) -> None:
 
 def main() -> None:
     """Entry point: one sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
-    raise_on_signals()
-    try:
+    with exit_codes():
         app()
-    except UserError as e:
-        print(f"skep: {e}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted as e:
-        print("\nskep: interrupted; run the same command to resume", file=sys.stderr)
-        sys.exit(e.exit_code)
 
 
 def _recipe_of(store, recipe: str, overrides: list[str] | None) -> Recipe:

@@ -25,6 +25,10 @@ class Damaged(Exception):
     """A committed file is not what its marker says."""
 
 
+class DamagedTable(UserError):
+    """A table cannot be read; the sentence says which and how to go on."""
+
+
 @dataclass(frozen=True)
 class Marker:
     """What was committed, from what, under which declaration."""
@@ -90,17 +94,17 @@ def read_table(store: Store, name: str, columns: list[str] | None = None) -> pa.
 
 @contextmanager
 def opened(store: Store, name: str) -> Iterator[pq.ParquetFile]:
-    """A committed table to read from. Raises UserError where it is gone or its bytes have changed."""
+    """A committed table to read from. Raises DamagedTable where it is gone or its bytes have changed."""
     mend = f"`skep verify {store.url} --drop-damaged` finds what else is, and the next run makes it again"
     try:
         with store.open(name) as raw:
             yield pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True)
     except FileNotFoundError:
-        raise UserError(f"{store.url}: {name} is missing; {mend}") from None
+        raise DamagedTable(f"{store.url}: {name} is missing; {mend}") from None
     except (pa.ArrowException, OSError) as e:
         if getattr(e, "errno", None):
             raise
-        raise UserError(f"{store.url}: {name} is damaged; {mend}") from None
+        raise DamagedTable(f"{store.url}: {name} is damaged; {mend}") from None
 
 
 def read_marker(store: Store, stage: str, unit: str) -> Marker | None:

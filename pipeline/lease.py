@@ -29,6 +29,15 @@ class Lease:
 
     def take(self) -> None:
         """Raises UserError naming the holder where there is one."""
+        try:
+            self._number = self._take()
+        except UserError:
+            raise
+        except Exception as e:  # no bucket, no permission, no credentials: each library has its own ways to say so
+            raise UserError(f"{self.store.url}: cannot write in this run folder ({str(e).splitlines()[0]})") from None
+        self._thread.start()
+
+    def _take(self) -> int:
         last = self._last()
         if last:
             self._refuse_if_alive(last)
@@ -37,10 +46,7 @@ class Lease:
         except FileExistsError:
             self._refuse_if_alive(last + 1)
             raise UserError(f"{self.store.url}: another launcher was faster; try again") from None
-        except (OSError, PermissionError) as e:
-            raise UserError(f"{self.store.url}: cannot write in this run folder ({e.strerror or e})") from None
-        self._number = last + 1
-        self._thread.start()
+        return last + 1
 
     def check(self) -> None:
         """Raises UserError once another launcher has taken the folder."""

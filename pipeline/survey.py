@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import pyarrow as pa
 
-from pipeline.commit import Damaged, Marker, digest_of, read_marker, read_table, table_name
+from pipeline.commit import Damaged, DamagedTable, Marker, digest_of, read_marker, read_table, table_name
 from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 
@@ -27,9 +27,10 @@ class State:
 class Survey:
     """Looks at a run folder without changing it; the runner tells it of units that it has finished."""
 
-    def __init__(self, pipeline: Pipeline, store: Store, retry_failed: bool = False, revive: bool = False):
+    def __init__(self, pipeline: Pipeline, store: Store, retry_failed: bool = False, revive: bool = False, lenient: bool = False):
+        """lenient: what a damaged table of a dataset stage would have named is not known yet, instead of an error."""
         self.pipeline, self.store = pipeline, store
-        self.retry_failed, self.revive = retry_failed, revive
+        self.retry_failed, self.revive, self.lenient = retry_failed, revive, lenient
         self._states: dict[tuple[str, str], State] = {}
 
     def state(self, unit: Unit) -> State:
@@ -64,7 +65,12 @@ class Survey:
         """The table of a unit, None where it is not done."""
         if self.state(unit).kind != DONE:
             return None
-        return read_table(self.store, table_name(*unit.key))
+        try:
+            return read_table(self.store, table_name(*unit.key))
+        except DamagedTable:
+            if self.lenient:
+                return None
+            raise
 
     def _look(self, unit: Unit) -> State:
         try:
