@@ -12,7 +12,7 @@ from manifests.errors import UserError
 from manifests.recipe import Recipe, dump_recipe
 from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name, read_marker
 from pipeline.executors import Executor
-from pipeline.executors.choose import HERE, Where, open_executor
+from pipeline.executors.choose import HERE, Where
 from pipeline.lock import RunLock
 from pipeline.plan import ALL, Pipeline, Unit
 from pipeline.progress import Progress
@@ -86,7 +86,7 @@ class _Runner:
             return Summary(0, outcomes(self.survey))
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
-        with self.progress, closing(open_executor(self.where, self.pipeline, self.store)) as executor:
+        with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
             for chains in self._waves():
                 self._flow(chains, executor)
         if self.until:

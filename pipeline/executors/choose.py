@@ -36,18 +36,17 @@ class Where:
         if self.ray and not recipe.run.workers:
             raise UserError("run.workers: expected at least 1 with --executor ray, got 0")
 
+    def open(self, pipeline: Pipeline, store: Store) -> Executor:
+        """Ready to take tasks. Raises UserError where a stage needs what is not there."""
+        run = pipeline.recipe.run
+        job = Job(pipeline.recipe.model_dump_json(), pipeline.specs, store.address)
+        if self.ray:
+            from pipeline.executors.ray import RayExecutor
+
+            return RayExecutor(pipeline, job, self.address)
+        for stage in pipeline.stages:
+            device_of(stage, run.device)
+        return LocalExecutor(job, run.workers, run.timeout_s) if run.workers else InlineExecutor(pipeline, store)
+
 
 HERE = Where()
-
-
-def open_executor(where: Where, pipeline: Pipeline, store: Store) -> Executor:
-    """Ready to take tasks. Raises UserError where a stage needs what is not there."""
-    run = pipeline.recipe.run
-    job = Job(pipeline.recipe.model_dump_json(), pipeline.specs, store.address)
-    if where.ray:
-        from pipeline.executors.ray import RayExecutor
-
-        return RayExecutor(pipeline, job, where.address)
-    for stage in pipeline.stages:
-        device_of(stage, run.device)
-    return LocalExecutor(job, run.workers, run.timeout_s) if run.workers else InlineExecutor(pipeline, store)
