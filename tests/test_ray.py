@@ -61,14 +61,14 @@ def test_a_model_is_loaded_once_a_worker_and_workers_are_replaced(on_ray, tmp_pa
 
 def test_poison_is_found_as_on_one_machine(on_ray, tmp_path):
     config = tmp_path / "bad.json"
-    config.write_text(json.dumps({"raise": ["ink-000003"], "exit": ["ink-000031"], "hang": ["kids-000042"]}))
-    recipe = toy_recipe(poses__count=160, partition_size=25, body__path=str(config), run__timeout_s=2, run__failed_ceiling=0.05)
+    config.write_text(json.dumps({"raise": ["ink-000003"], "exit": ["ink-000011"], "hang": ["kids-000012"]}))
+    recipe = toy_recipe(partition_size=8, body__path=str(config), run__timeout_s=5, run__failed_ceiling=0.1)
     for name, stages in (("tasks", SPECS), ("actors", specs("Model"))):
         on_ray(tmp_path / name, recipe, stages)
     run(recipe, str(tmp_path / "local"), SPECS, quiet=True)
     assert tree(tmp_path / "tasks") == tree(tmp_path / "actors") == tree(tmp_path / "local")
     rows = {r["sample_id"]: r["reason"] for r in failures(Pipeline(recipe, SPECS), Store(str(tmp_path / "tasks")))}
-    assert rows["ink-000031"] == "the process died with exit status 7" and rows["kids-000042"] == "timeout: more than 2 s"
+    assert rows["ink-000011"] == "the process died with exit status 7" and rows["kids-000012"] == "timeout: more than 5 s"
 
 
 def test_nothing_big_goes_through_the_object_store(on_ray, tmp_path):

@@ -18,14 +18,15 @@ HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 # A token for this job alone, in a file that only its owner reads.
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=${TMPDIR:-/tmp}/skep-$SLURM_JOB_ID.token RAY_USAGE_STATS_ENABLED=0
 TOKEN=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
-export TOKEN RECIPE RUN SKEP_HOME
+export TOKEN RECIPE RUN
+export PATH=$SKEP_HOME/.venv/bin:$PATH # symmetric-run calls `ray` by name
 
 # symmetric-run starts Ray on every node, runs the command on the first one when all have joined, and stops Ray after it.
 # A requeued job runs the same command again and goes on where it was.
 srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 bash -c '
   umask 077 && printf %s "$TOKEN" > "$RAY_AUTH_TOKEN_PATH" && unset TOKEN
   trap "rm -f $RAY_AUTH_TOKEN_PATH" EXIT
-  "$SKEP_HOME/.venv/bin/ray" symmetric-run --address "'"$HEAD:$PORT"'" --min-nodes "$SLURM_JOB_NUM_NODES" \
+  ray symmetric-run --address "'"$HEAD:$PORT"'" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --include-dashboard=false --disable-usage-stats -- \
-    "$SKEP_HOME/.venv/bin/skep" run "$RECIPE" --run "$RUN" --executor ray --ray-address auto
+    skep run "$RECIPE" --run "$RUN" --executor ray --ray-address auto
 '

@@ -4,23 +4,30 @@ import logging
 import os
 import secrets
 import signal
+import socket
 from typing import Any
 
 from manifests.errors import UserError
 
 # Nothing large goes through Ray's object store; this is the least that Ray runs with comfortably.
 OBJECT_STORE = 100 << 20
+KNOCK_S = 10
+# A busy machine takes its time to start a node.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
 
 
 def connect(address: str | None, workers: int) -> bool:
     """Join the cluster at `address`, or start one on this machine. False where this process had joined one before."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     if not address:
         _guard()
     import ray
 
     if ray.is_initialized():
         return False
+    if address:
+        _knock(address)
     alone: dict[str, Any] = (
         {} if address else {"num_cpus": max(1, workers), "include_dashboard": False, "object_store_memory": OBJECT_STORE}
     )
@@ -34,6 +41,16 @@ def connect(address: str | None, workers: int) -> bool:
         for number, handler in handlers.items():  # Ray puts its own in their place
             signal.signal(number, handler)
     return True
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
+        except OSError as e:
+            raise UserError(f"--ray-address {address}: cannot join this cluster ({e.strerror or e})") from None
 
 
 def _guard() -> None:

@@ -1,0 +1,44 @@
+"""`python -m tests.two_nodes FOLDER`: a run over two Ray nodes of this machine; the one with the easel is lost on the way.
+
+The head has a CPU for the tasks. The sketches stage asks for an easel, which stands for a GPU: the second node has the
+only one, until it is killed without warning and a third comes.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.executors.cluster import OBJECT_STORE, SETTINGS
+
+
+def _node(name: str, cpus: int, **resources) -> dict:
+    env = {"TOY_NODE": name}
+    return {"num_cpus": cpus, "resources": resources, "object_store_memory": OBJECT_STORE, "env_vars": env, "include_dashboard": False}
+
+
+def main(folder: Path) -> None:
+    os.environ.update(SETTINGS, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
+    from ray.cluster_utils import Cluster  # reads the environment
+
+    config = folder / "config.json"
+    config.write_text(json.dumps({"log": str(folder / "log")}))
+    cluster = Cluster(initialize_head=True, head_node_args=_node("head", 1))
+    lost = cluster.add_node(**_node("first", 2, easel=1))
+    command = [sys.executable, "-m", "tests.toy_run", str(folder / "run"), cluster.address, "Placed", str(config)]
+    launcher = subprocess.Popen(command)
+    while len(sorted(folder.glob("run/sketches/*.done.json"))) < 5 and launcher.poll() is None:
+        try:
+            launcher.wait(0.1)
+        except subprocess.TimeoutExpired:
+            pass
+    cluster.remove_node(lost, allow_graceful=False)
+    cluster.add_node(**_node("second", 2, easel=1))
+    code = launcher.wait()
+    cluster.shutdown()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
