@@ -53,6 +53,7 @@ class Campaign:
     def until(self, kills: int) -> Tally:
         while self.tally.total < kills:
             self._one_run()
+            print(f"{self.tally.total} of {kills} kills, {len(self.tally.wrong)} wrong", file=sys.stderr, flush=True)
         return self.tally
 
     def _one_run(self) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,11 @@ import yaml
 
 from manifests.recipe import bundled_recipes
 from pipeline.cli import app
-from pipeline.executors.cluster import SETTINGS
 from pipeline.run import run
 from tests.conftest import tree
 from tests.toy import specs
 from tests.toy_run import recipe
+from tests.two_nodes import free_port
 
 ROOT = Path(__file__).parent.parent
 FILES = ROOT / "docs/cluster"
@@ -76,12 +75,6 @@ def _skep(folder: Path) -> Path:
     return command
 
 
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def _options(command: list[str]) -> dict:
     """Arguments of a `skep run` command as the command line reads them."""
     assert command[:2] == ["skep", "run"]
@@ -113,12 +106,14 @@ def test_a_lost_node_changes_no_byte_and_a_stage_stays_where_its_resource_is(tmp
 
 @pytest.mark.slow
 def test_ray_job_submit_runs_a_recipe(tmp_path):
-    port, dashboard = _free_port(), _free_port()
-    env = os.environ | SETTINGS | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "RAY": str(RAY)}
+    port, dashboard = free_port(), free_port()
+    env = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "RAY": str(RAY)}
     env |= {"SKEP": str(_skep(tmp_path)), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
     env.pop("RAY_ADDRESS", None)
     with tempfile.TemporaryDirectory(prefix="ray-") as short:  # sockets lie there, and their names may not be long
         start = f"{RAY} start --head --block --port={port} --dashboard-port={dashboard} --num-cpus=2 --temp-dir={short}"
+        agents = ("metrics-export-port", "runtime-env-agent-port", "dashboard-agent-grpc-port", "dashboard-agent-listen-port")
+        start += "".join(f" --{agent}={free_port()}" for agent in agents)
         head = subprocess.Popen(start.split(), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             listening = f"import socket, time\nwhile socket.socket().connect_ex(('127.0.0.1', {dashboard})): time.sleep(0.2)"

@@ -12,14 +12,12 @@ from manifests.errors import UserError
 # Nothing large goes through Ray's object store; this is the least that Ray runs with comfortably.
 OBJECT_STORE = 100 << 20
 KNOCK_S = 10
-# A busy machine takes its time to start a node.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
+TRIES = 3
 
 
 def connect(address: str | None, workers: int) -> bool:
     """Join the cluster at `address`, or start one on this machine. False where this process had joined one before."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not address:
         _guard()
     import ray
@@ -33,14 +31,28 @@ def connect(address: str | None, workers: int) -> bool:
     )
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(address=address or "local", namespace="skep", log_to_driver=False, logging_level=logging.ERROR, **alone)
-    except (ConnectionError, RuntimeError, ValueError) as e:
+        _init(1 if address else TRIES, address=address or "local", **alone)
+    except Exception as e:  # Ray raises whatever it met, plain Exception among them
         where = f"--ray-address {address}: cannot join this cluster" if address else "Ray does not start here"
         raise UserError(f"{where} ({str(e).strip().splitlines()[0]})") from None
     finally:
         for number, handler in handlers.items():  # Ray puts its own in their place
             signal.signal(number, handler)
     return True
+
+
+def _init(tries: int, **arguments) -> None:
+    """A node gives up when its agents take longer than 15 seconds to start, as they may on a busy machine."""
+    import ray
+
+    for attempt in range(tries):
+        try:
+            ray.init(namespace="skep", log_to_driver=False, logging_level=logging.ERROR, **arguments)
+            return
+        except Exception:
+            ray.shutdown()
+            if attempt == tries - 1:
+                raise
 
 
 def _knock(address: str) -> None:
