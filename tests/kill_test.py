@@ -80,7 +80,7 @@ def main() -> None:
             campaign = Campaign(folder, args.seed, own_cluster(folder) if name == "ray" else None)
             tallies[name] = campaign.until(kills)
             _say(name, tallies[name], time.monotonic() - began)
-        rivals = {rule: peer(rule, Path(temp), args.kills, random.Random(args.seed)) for rule in peers.RULES}
+        rivals = {rule: peer(rule, Path(temp, rule), args.kills, random.Random(args.seed)) for rule in peers.RULES}
     for rule, counts in rivals.items():
         wrong, stuck, seen = counts["wrong"], counts["stuck"], counts["seen"]
         print(f"{rule}: {args.kills} kills, {wrong} runs wrong, {stuck} stuck, half a file to be seen {seen} times")

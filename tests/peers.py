@@ -50,7 +50,7 @@ def _mark(rule: str, marker: Path) -> None:
 
 def main(rule: str, folder: Path) -> None:
     """Write what is missing, by the rule."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(FILES):
         data, marker = folder / f"{number}.bin", folder / f"{number}.done"
         if _done(rule, data, marker):

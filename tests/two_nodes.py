@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from pipeline.executors.cluster import OBJECT_STORE
 
-
 T = TypeVar("T")
 TRIES = 4
 
