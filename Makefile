@@ -94,7 +94,6 @@ evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
 
-bench-run: $(READY) ## overhead of the frame over a bare loop
 bench-run: $(READY) ## overhead of the frame over bare loops, here and on Ray; the launcher alone
 	$(BIN)/python -m tests.bench_run
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from manifests.errors import UserError
 from manifests.recipe import Recipe, load_recipe
 from pipeline.signals import exit_codes
 
