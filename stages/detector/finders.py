@@ -106,7 +106,7 @@ def read_person_finder(folder: Path, device: str) -> PersonFinder:
     if not class_of(config).endswith(_ENDING):
         raise UserError(f"{folder / CONFIG}: its class is {class_of(config) or 'not named'}; expected one that ends in {_ENDING}")
     try:
-        net = AutoModelForObjectDetection.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        net = AutoModelForObjectDetection.from_pretrained(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False)
     except (OSError, SafetensorError, ValueError, RuntimeError, KeyError, ImportError) as e:
         raise UserError(f"{folder}: cannot load this {class_of(config)} from safetensors ({first_line(e)})") from None
     persons = [int(i) for i, label in net.config.id2label.items() if label == "person"]
