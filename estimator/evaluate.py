@@ -12,7 +12,6 @@ import torch
 
 from estimator import metrics, picture
 from estimator.baseline import mean_pose
-from estimator.checkpoint import read_tensors, write_atomically
 from estimator.data import Sample, Sketches, dataset_digest
 from estimator.losses import collate
 from estimator.pose2pose import Pose2Pose
@@ -23,6 +22,7 @@ from manifests.errors import UserError
 from manifests.recipe import Estimator
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
+from stages.tensorfile import read_tensors, write_atomically
 
 RESULT, TABLE, PICTURE = "evaluation.json", "evaluation.md", "evaluation.png"
 UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pck": "share within 0.1 torso", "rotation": "degrees", "ms": "a sketch"}

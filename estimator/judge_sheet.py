@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from estimator.annotated import Annotated
-from estimator.checkpoint import write_atomically
 from manifests.errors import UserError
 from manifests.skeleton import EDGES, JOINTS
+from stages.tensorfile import write_atomically
 
 CELL, COLUMNS, SHOWN = 256, 4, 200
 SHEET = "annotated.png"

@@ -18,16 +18,17 @@ from estimator.data import Sketches, dataset_digest
 from estimator.losses import Batch, collate, losses, total
 from estimator.pose2pose import Pose2Pose
 from estimator.skeleton import Skeleton
-from estimator.state import MODEL, State, finished
+from estimator.state import CHECKPOINT, MODEL, finished, publish
 from manifests.randomness import generator
 from manifests.recipe import Estimator
 from stages.body.model import load_body
+from stages.training import State
 
 # Change it when the same recipe would train to other weights.
-VERSION = 1
+VERSION = 2
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
-LOG_EVERY, WARMUP = 50, 50
+LOG_EVERY, WARMUP, EMA = 50, 50, 0.99
 
 
 def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, log: Callable[[str], None] = print) -> Path:
@@ -59,7 +60,7 @@ class _Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             net = Pose2Pose(config.width, skeleton, torch.from_numpy(mean_pose(sketches).pose))
-        self.state = State(net.to(self.device), identity)
+        self.state = State(net.to(self.device), out / CHECKPOINT, identity, EMA)
 
     def run(self) -> None:
         """From the last checkpoint to the finished model."""
@@ -72,16 +73,17 @@ class _Training:
                     if (step + 1) % LOG_EVERY == 0 or step + 1 in (1, self.config.steps):
                         self._report(step + 1, terms, (step + 1 - first) / (time.monotonic() - started), board)
                     if (step + 1) % self.config.checkpoint_every == 0:
-                        self.state.save(self.out, step + 1)
+                        self.state.save(step + 1)
                         self.saved = step + 1
             except BaseException as e:
                 if not isinstance(e, Exception):  # a signal
                     self.log(f"stopped; the next call goes on after step {self.saved} of {self.config.steps}")
                 raise
-        self.state.publish(self.out)
+        publish(self.state, self.out)
 
     def _first_step(self) -> int:
-        step, changed = self.state.restore(self.out)
+        words, changed = self.state.restore()
+        step = words.get("step", 0)
         if changed:
             self.log(f"starting over: since the checkpoint, {', '.join(changed)} changed")
         if step:

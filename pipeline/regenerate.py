@@ -43,10 +43,11 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     except FileNotFoundError:
         raise UserError(f"{sample_id}: {store.url} has no table of it; run up to projections first, and not clean") from None
     stage = stage_class(pipeline.configs[STAGE])
-    stage.setup(device_of(stage))
+    device = device_of(pipeline, STAGE)
+    stage.setup(device)
     marker = read_marker(store, STAGE, unit)
     stage.recall(marker.environment if marker else {})
-    ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device_of(stage), pa.table({}))
+    ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device, pa.table({}))
     made = next(rows_of(stage.process(row.select(["sample_id", "style", *stage_class.reads]), ctx)))
     given = next(rows_of(row))
     name = f"redrawn/{sample_id}.{made['image_format']}"

@@ -122,7 +122,7 @@ def read_coco(folder: Path, device: str) -> CocoEyes:
     if class_of(config) != POSE_CLASS:
         raise UserError(f"{folder / CONFIG}: its class is {class_of(config) or 'not named'}; expected {POSE_CLASS}")
     try:
-        net = VitPoseForPoseEstimation.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        net = VitPoseForPoseEstimation.from_pretrained(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False)
     except (OSError, SafetensorError, ValueError, RuntimeError) as e:
         raise UserError(f"{folder}: cannot load this {POSE_CLASS} from safetensors ({first_line(e)})") from None
     side, points = list(net.backbone.config.image_size), net.config.num_labels

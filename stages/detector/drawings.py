@@ -20,10 +20,10 @@ from manifests.schema import LOSSES, PLANNED, to_numpy
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context, Stage
 from stages.detector.cache import SPLITS, chunk_name, claim, of_chunk
-from stages.detector.weights import write_atomically
 from stages.poses.stage import Poses
 from stages.projections.stage import Projections
 from stages.sketches.stage import Sketches
+from stages.tensorfile import write_atomically
 
 EACH = 10  # drawings of each style in a chunk
 SEED, VAL = 7001, 0.15

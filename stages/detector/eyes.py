@@ -13,7 +13,8 @@ from manifests.errors import UserError
 from manifests.skeleton import MIRROR
 from stages.detector.heatmaps import CELL, decode, spread
 from stages.detector.pose_net import PoseNet, PoseSize, normalised
-from stages.detector.weights import load_into, read_tensors, write_half
+from stages.detector.weights import load_into, write_half
+from stages.tensorfile import read_tensors
 
 
 class Reading(NamedTuple):

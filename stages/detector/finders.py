@@ -15,7 +15,8 @@ from stages.detector.coco import CONFIG, class_of, first_line, preprocessing, re
 from stages.detector.crops import PICTURE, apply, cut, inverse, picture_matrix
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.pose_net import normalised
-from stages.detector.weights import load_into, read_tensors
+from stages.detector.weights import load_into
+from stages.tensorfile import read_tensors
 
 _IMAGENET = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
 _ENDING = "ForObjectDetection"
@@ -105,7 +106,7 @@ def read_person_finder(folder: Path, device: str) -> PersonFinder:
     if not class_of(config).endswith(_ENDING):
         raise UserError(f"{folder / CONFIG}: its class is {class_of(config) or 'not named'}; expected one that ends in {_ENDING}")
     try:
-        net = AutoModelForObjectDetection.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        net = AutoModelForObjectDetection.from_pretrained(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False)
     except (OSError, SafetensorError, ValueError, RuntimeError, KeyError, ImportError) as e:
         raise UserError(f"{folder}: cannot load this {class_of(config)} from safetensors ({first_line(e)})") from None
     persons = [int(i) for i, label in net.config.id2label.items() if label == "person"]

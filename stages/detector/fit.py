@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from stages.detector.loader import Steps, stream
-from stages.detector.state import State
+from stages.training import State
 
+EMA = 0.998
 _WARM, _FLOOR = 0.04, 0.01  # share of the training in which the rate rises; share of it that is left at the end
 _REPORT = 30.0  # seconds between lines of the log
 
@@ -50,7 +51,7 @@ class Pace:
 def fit(job: Job, out: Path, identity: dict, pace: Pace, log: Callable[[str], None] = print) -> bool:
     """Train from the last checkpoint to the end, or to a signal; whether the end was reached."""
     out.mkdir(parents=True, exist_ok=True)
-    state = State(job.net.to(pace.device), out / f"{job.name}.checkpoint.safetensors", identity)
+    state = State(job.net.to(pace.device), out / f"{job.name}.checkpoint.safetensors", identity, EMA)
     with _stoppable() as stopped:
         return _Fit(job, state, out, pace, log).run(stopped)
 
@@ -58,7 +59,8 @@ def fit(job: Job, out: Path, identity: dict, pace: Pace, log: Callable[[str], No
 class _Fit:
     def __init__(self, job: Job, state: State, out: Path, pace: Pace, log: Callable[[str], None]):
         self.job, self.state, self.out, self.pace, self.log = job, state, out, pace, log
-        self.step, self.before = state.restore()
+        words = state.resume()
+        self.step, self.before = words.get("step", 0), words.get("seconds", 0.0)
         self.first, self.began = self.step, time.monotonic()
 
     def run(self, stopped: Callable[[], bool]) -> bool:
@@ -75,7 +77,7 @@ class _Fit:
                 self._tell(terms)
             if done or now - saved > self.pace.save_every:
                 saved = now
-                self.state.save(self.step, self._seconds())
+                self.state.save(self.step, seconds=self._seconds())
             if self._progress() >= 1 or now - judged > self.pace.judge_every:
                 judged = now
                 self._judge()

@@ -23,7 +23,8 @@ from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain
 from stages.detector.losses import finder_losses, pose_losses
 from stages.detector.metrics import overlap, pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
-from stages.detector.weights import FINDER, POSE, write_atomically, write_half
+from stages.detector.weights import FINDER, POSE, write_half
+from stages.tensorfile import write_atomically
 
 VERSION = 1  # change it when the same drawings would train to other weights
 JUDGED = 300  # held-out drawings that are looked at while training

@@ -10,14 +10,16 @@ _BLACK = 24  # luminance below which no sheet counts as paper
 _PLAIN = 0.35  # least share of a picture that plain paper covers
 # A picture painted all over has brush strokes everywhere: reduced to a thumbnail, half of its pixels differ so much from those around.
 _THUMBNAIL, _BRUSHED = 64, 3.4
-_RIM = 0.012  # width of the rim, as a share of the side
+_WITHIN = 0.09  # of the side: how far a table or a scanner's lid may show
 
 
 def check(image: np.ndarray, ink_config: Ink) -> tuple[bool, str, float]:
     """(keep, reason, share of pixels that differ from the paper) of an RGB picture (H, W, 3) uint8. The reason is empty if kept."""
     inked = _ink(image)
     share = float(inked.mean())
-    reason = _reason(inked, share, _is_black(paper_of(image)), share < 1 - _PLAIN and not _is_brushed(image), ink_config)
+    plain = share < 1 - _PLAIN and not _is_brushed(image)
+    cut = plain and _rim(_ink_in_any_light(image, inked)) > ink_config.border
+    reason = _reason(share, _is_black(paper_of(image)), cut, ink_config)
     return not reason, reason, share
 
 
@@ -48,14 +50,25 @@ def _is_black(colour: np.ndarray) -> bool:
     return float(colour @ np.array([0.299, 0.587, 0.114])) < _BLACK
 
 
-def _reason(inked: np.ndarray, share: float, black: bool, plain: bool, bounds: Ink) -> str:
+def _reason(share: float, black: bool, cut: bool, bounds: Ink) -> str:
     if share < bounds.least:
         return "blank"
     if black and share > bounds.most:
         return "too dark"
-    if plain and _rim(inked) > bounds.border:
-        return "cut at the border"
-    return ""
+    return "cut at the border" if cut else ""
+
+
+def _ink_in_any_light(image: np.ndarray, inked: np.ndarray) -> np.ndarray:
+    """Ink (64, 64) bool of a sheet that may have been photographed: paper is a quadratic in x and y that fits what is not ink."""
+    small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float32)
+    paper = cv2.resize(inked.astype(np.float32), (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).ravel() < 0.5
+    y, x = (np.indices((_THUMBNAIL, _THUMBNAIL)).reshape(2, -1) / _THUMBNAIL - 0.5).astype(np.float32)
+    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1)
+    for _ in range(3):
+        if paper.sum() > len(terms) * _PLAIN / 2:
+            light = terms @ np.linalg.lstsq(terms[paper], small[paper], rcond=None)[0]
+            paper = np.abs(small - light).max(1) < _DIFFERS
+    return ~paper.reshape(_THUMBNAIL, _THUMBNAIL)
 
 
 def _is_brushed(image: np.ndarray) -> bool:
@@ -64,6 +77,8 @@ def _is_brushed(image: np.ndarray) -> bool:
 
 
 def _rim(inked: np.ndarray) -> float:
-    """Share of ink along the fullest of three sides; a floor may fill the fourth, below."""
-    band = max(2, round(_RIM * len(inked)))
-    return max(float(side.mean()) for side in (inked[:band], inked[:, :band], inked[:, -band:]))
+    """Share of ink along the fullest of three sides, at the rim and a little within: what shows beyond the paper's edge is at the
+    rim alone. A floor may fill the fourth side, below."""
+    within = round(_WITHIN * len(inked))
+    sides = ((inked[0], inked[within]), (inked[:, 0], inked[:, within]), (inked[:, -1], inked[:, -1 - within]))
+    return max(min(float(line.mean()) for line in side) for side in sides)

@@ -15,7 +15,7 @@ class Filter(Stage):
     """Looks at each picture alone; keeps every row, with the reason where it is rejected."""
 
     name = "filter"
-    version = 1
+    version = 2
     config = ("filter",)
     reads = ("image",)
     writes = schema.FILTER

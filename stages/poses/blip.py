@@ -21,8 +21,10 @@ class Captioner:
     def __init__(self, folder: Path, body: BodyModel):
         self._body = body
         try:
-            self._processor = Blip2Processor.from_pretrained(folder, local_files_only=True)
-            self._model = Blip2ForConditionalGeneration.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+            self._processor = Blip2Processor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            self._model = Blip2ForConditionalGeneration.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            ).eval()
         except (OSError, ValueError, KeyError) as e:
             raise UserError(f"{folder}: not a BLIP-2 folder that can be read ({str(e).splitlines()[0][:120]})") from None
 

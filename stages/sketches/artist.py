@@ -28,14 +28,14 @@ _STEPS, _GUIDANCE = 20, 7.5  # of a model that does not say how it wants to be u
 class Artist:
     """The model of a recipe, loaded once. size: side in pixels of the rows' labels."""
 
-    def __init__(self, config: Diffusion, size: int, body: BodyModel):
+    def __init__(self, config: Diffusion, size: int, body: BodyModel, device: str):
         self.config, self.size, self.body = config, size, body
         self.source = source_of(config)
         self.notes = notes_of(self.source.where)
         dtype = getattr(torch, config.dtype)
         controlnet = Source(str(config.controlnet)) if config.controlnet else None
-        self.pipeline = open_pipeline(self.source, controlnet, dtype, config.device)
-        tiny = open_tiny_vae(Source(str(config.tiny_vae)), dtype, config.device) if config.tiny_vae else None
+        self.pipeline = open_pipeline(self.source, controlnet, dtype, device)
+        tiny = open_tiny_vae(Source(str(config.tiny_vae)), dtype, device) if config.tiny_vae else None
         self.painter = Painter(self.pipeline, *self._manner(), config.batch, tiny, config.compile)
 
     def _manner(self) -> tuple[int, float]:

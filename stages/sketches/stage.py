@@ -48,8 +48,10 @@ class Sketches(Stage):
 
     @classmethod
     def needs(cls, config: Config) -> Resources:
-        """A GPU where the recipe's model runs on one."""
-        return Resources(gpus=1 if config.sketches.source != "renderer" and config.sketches.diffusion.device == "cuda" else 0)
+        """Workers that stay where there is a model to load, and a GPU where it runs on one."""
+        if config.sketches.source == "renderer":
+            return cls.resources
+        return Resources(model=True, gpus=1 if config.sketches.diffusion.device == "cuda" else 0)
 
     @classmethod
     def setup_on_node(cls, config: Config) -> None:
@@ -67,7 +69,7 @@ class Sketches(Stage):
         if self.cfg.sketches.source != "renderer":
             from stages.sketches.artist import Artist  # torch and diffusers, for those alone who ask for them
 
-            self.artist = Artist(self.cfg.sketches.diffusion, self.cfg.get("projections.size"), self.body)
+            self.artist = Artist(self.cfg.sketches.diffusion, self.cfg.get("projections.size"), self.body, device)
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """One encoded picture for each row."""

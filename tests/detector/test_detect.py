@@ -1,6 +1,8 @@
 """The detector as others call it: shapes, batches, boxes, flips, pretrained folders, bad input."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from manifests.errors import UserError
 from manifests.skeleton import JOINTS, MIRROR
 from stages.detector.coco import POINTS, sixteen
 from stages.detector.detect import load_detector
+from stages.detector.finders import read_person_finder
 from stages.detector.weights import BUNDLED, FINDER, POSE
 from tests.detector.figures import drawings, figure
 
@@ -177,3 +180,15 @@ def test_the_bundled_detector_is_small_and_sees():
     some = drawings(8)
     found = load_detector().detect([some.picture(i) for i in range(8)])
     assert np.median(np.linalg.norm(found.joints - some.joints, axis=-1)) < 40
+
+
+def test_code_beside_the_weights_never_runs(persons, tmp_path):
+    """A config that names a class of its own: the class would leave a file behind."""
+    folder = Path(shutil.copytree(persons, tmp_path / "own"))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\nclass Model: pass\n")
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForObjectDetection": "own.Model"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": own}))
+    with pytest.raises(UserError, match="own"):
+        read_person_finder(folder, "cpu")
+    assert not (tmp_path / "ran").exists()

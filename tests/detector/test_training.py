@@ -22,7 +22,8 @@ from stages.detector.losses import finder_losses, pose_losses
 from stages.detector.metrics import pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise
 from stages.detector.train import Amount, finder_job, judge_finder, judge_pose, pose_job
-from stages.detector.weights import read_tensors, write_half
+from stages.detector.weights import write_half
+from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
 from tests.detector.figures import drawings
 

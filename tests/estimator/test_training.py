@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from estimator.baseline import mean_pose
-from estimator.checkpoint import read_tensors
 from estimator.data import Sketches
 from estimator.evaluate import evaluate
-from estimator.state import differences
 from estimator.train import schedule, train
 from manifests.errors import UserError
 from manifests.recipe import Estimator
+from stages.tensorfile import read_tensors
+from stages.training import differences
 from tests.estimator.figures import TINY, write_index
 
 

@@ -1,0 +1,93 @@
+"""Everything that a training changes: weights, their running average, the optimizer. It goes to one checkpoint and back."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from manifests.errors import UserError
+from stages.tensorfile import read_tensors, write_tensors
+
+_CLIP, _WEIGHT_DECAY, _BETAS = 1.0, 0.05, (0.9, 0.98)
+
+
+class State:
+    """A network in training, already on its device. `identity` says what it is trained from, in words that JSON holds."""
+
+    def __init__(self, net: nn.Module, path: Path, identity: dict, ema: float):
+        self.net, self.path, self.identity, self.ema = net, path, identity, ema
+        self.average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+        plain = [p for p in net.parameters() if p.ndim < 2]
+        groups: list[dict] = [{"params": [p for p in net.parameters() if p.ndim >= 2]}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY, betas=_BETAS, fused=True)
+
+    def update(self, loss: Tensor, step: int, rate: float) -> None:
+        """One step down the loss, and the average after it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), _CLIP)
+        self.optimizer.step()
+        # A short memory at first, or the average would keep the random start.
+        self._follow(1 - min(self.ema, (1 + step) / (10 + step)))
+
+    def save(self, step: int, **words: float) -> None:
+        """Write the checkpoint after `step` steps, with a few words of the caller's."""
+        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+        write_tensors(self.path, tensors, {"step": step, **words, "identity": self.identity})
+
+    def restore(self) -> tuple[dict, list[str]]:
+        """Load the checkpoint: (its words, what has changed since). Nothing is loaded where there is none or anything has changed."""
+        if not self.path.exists():
+            return {}, []
+        tensors, words = read_tensors(self.path)
+        if changed := differences(words["identity"], self.identity):
+            return {}, changed
+        self.net.load_state_dict(_below("net", tensors))
+        for name, value in _below("average", tensors).items():
+            self.average[name].copy_(value)
+        self._load_optimizer(tensors)
+        return words, []
+
+    def resume(self) -> dict:
+        """The words of the checkpoint, loaded; a checkpoint of anything else is refused."""
+        words, changed = self.restore()
+        if changed:
+            raise UserError(f"{self.path}: made with another {', '.join(changed)}; remove it to start over, or name another folder")
+        return words
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        shapes = [p for group in self.optimizer.param_groups for p in group["params"]]  # the layout in memory counts too
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below("optimizer", tensors).items():
+            index, slot = name.split(".")
+            slots.setdefault(int(index), {})[slot] = value if value.ndim == 0 else torch.empty_like(shapes[int(index)]).copy_(value)
+        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+    @torch.no_grad()
+    def _follow(self, share: float) -> None:
+        for name, value in self.net.state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, share)
+            else:
+                self.average[name].copy_(value)
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """Dotted names of the values that are not the same in both."""
+    names = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            names += [f"{key}.{name}" for name in differences(before, after)]
+        elif before != after:
+            names.append(key)
+    return names
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
