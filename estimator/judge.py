@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from estimator.annotated import Annotated
 from estimator.judge_sheet import write_sheet
 from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES
+from stages.annotated.reader import Annotated
 from stages.detector.metrics import VISIBLE, overlap
 
 TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown

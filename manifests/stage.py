@@ -119,7 +119,7 @@ class Stage(ABC):
         return {}
 
     def recall(self, made_with: dict) -> None:
-        """Work on as a marker says that it was done."""
+        """Before each unit: work as its marker says that it was done; nothing where it is done for the first time."""
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
         """Dataset scope only: samples that each style still lacks, after this output; each asks for more partitions."""

@@ -189,11 +189,11 @@ def _score_run(folder: str) -> dict:
 
 
 def _score_pictures(data: str, images: str, out: str) -> dict:
-    from estimator.annotated import read_annotated
     from estimator.judge import bundled_detector
     from estimator.judge import evaluate as judge_detector
+    from stages.annotated.reader import read_annotated
 
-    samples = read_annotated(Path(data), Path(images) if images else None)
+    samples = list(read_annotated(Path(data), Path(images) if images else None))
     return judge_detector(samples, bundled_detector(), Path(out) if out else None)
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.schema import FAILED
 from manifests.stage import Context, Stage, environment
-from pipeline.commit import Marker, UnitSink, failed_name, table_name
+from pipeline.commit import Damaged, Marker, UnitSink, failed_name, read_marker, table_name
 from pipeline.isolation import Deaths, Failure, isolate
 from pipeline.node import once_per_node
 from pipeline.plan import Partition, Pipeline, Unit
@@ -62,6 +62,8 @@ class Worker:
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
         """Process and commit one unit; returns its row of the event log. Announces each call by `trying(low, high)`."""
         stage, began = self._stage(task), time.monotonic()
+        if stage.made_with():
+            stage.recall(self._recorded(task))
         inputs = self._inputs(task, type(stage))
         sink = UnitSink(self.store)
         try:
@@ -82,6 +84,14 @@ class Worker:
             self._ready[task.stage] = stage
         return self._ready[task.stage]
 
+    def _recorded(self, task: Task) -> dict:
+        """What the unit depended on when it was last done, where it is done again as it was."""
+        try:
+            marker = read_marker(self.store, task.stage, task.name)
+        except Damaged:
+            return {}
+        return marker.environment if marker and marker.fingerprint == task.fingerprint else {}
+
     def _device(self, task: Task) -> str:
         return device_of(self.pipeline, task.stage, task.device)
 
@@ -101,7 +111,10 @@ class Worker:
         if not answers_by_row(type(stage)) or not len(inputs.table):
             trying(0, len(inputs.table))
             return process(inputs.table), []
-        outputs, failures = isolate(process, inputs.table, Deaths.from_json(task.deaths), trying)
+        before, deaths = stage.made_with(), Deaths.from_json(task.deaths)
+        outputs, failures = isolate(process, inputs.table, deaths, trying)
+        if stage.made_with() != before:  # memory cut a batch short on the way, and the marker shall be true of every row
+            outputs, failures = isolate(process, inputs.table, deaths, trying)
         return pa.concat_tables([stage.writes.empty_table(), *outputs]), failures
 
     def _commit(self, stage: Stage, task: Task, given: pa.Table, table: pa.Table, failures: list[Failure], sink: UnitSink) -> dict:

@@ -103,9 +103,9 @@ class Sketches(Stage):
         return {"torch": torch.__version__.partition("+")[0], "batch": self.artist.painter.batch}
 
     def recall(self, made_with: dict) -> None:
-        """Draw in batches of the size that a marker records."""
-        if self.artist and "batch" in made_with:
-            self.artist.painter.resize(int(made_with["batch"]))
+        """Draw in batches of the size that a marker records, or of the recipe's."""
+        if self.artist:
+            self.artist.painter.resize(made_with.get("batch"))
 
     def _for_artist(self, rng: np.random.Generator) -> bool:
         """Whether a row is the model's; in a mix, a draw decides."""

@@ -1,5 +1,7 @@
 """Drawings of the renderer to learn from, made by the pipeline's own stages: chunks that depend on the recipe and a number alone."""
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,10 +19,17 @@ VAL = 0.15  # share of the sources held out
 _CANDIDATES, _AT_ONCE = 250, 14  # ids of each style that a chunk may try, and how many in one go
 
 
-def recipe_of(seed: int, size: int, source: str = "renderer") -> Recipe:
-    """The demo's poses and projections, drawn `size` pixels a side."""
-    changes = [f"seed={seed}", f"split.val={VAL}", f"projections.size={size}", f"sketches.source={source}", "sketches.image_format=jpg"]
+def recipe_of(seed: int, size: int) -> Recipe:
+    """The demo's poses and projections, drawn by the renderer, `size` pixels a side."""
+    changes = [f"seed={seed}", f"split.val={VAL}", f"projections.size={size}", "sketches.source=renderer", "sketches.image_format=jpg"]
     return load_recipe("demo", changes)
+
+
+def drawn_by(recipe: Recipe, *more: int) -> str:
+    """Digest of what decides the pictures: what the stages read of the recipe, and versions: theirs, and `more`."""
+    words = recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections"})
+    versions = [(stage.name, stage.version) for stage in STAGES]
+    return hashlib.sha256(f"{words} {versions} {more}".encode()).hexdigest()[:16]
 
 
 class Studio:
@@ -35,10 +44,12 @@ class Studio:
     def chunk(self, index: int, split: str, each: int) -> pa.Table:
         """All columns of `each` drawings of every style whose sources are of the split; fewer where the candidates run out."""
         rows: list[pa.Table] = []
-        for first in range(index * _CANDIDATES, (index + 1) * _CANDIDATES, _AT_ONCE):
+        end = (index + 1) * _CANDIDATES
+        for first in range(index * _CANDIDATES, end, _AT_ONCE):
             lacking = [style for style in STYLES if _count(rows, style) < each]
             if lacking:
-                rows.append(self._posed([f"{style}-{first + i:06d}" for style in lacking for i in range(_AT_ONCE)], split))
+                numbers = range(first, min(first + _AT_ONCE, end))
+                rows.append(self._posed([f"{style}-{i:06d}" for style in lacking for i in numbers], split))
         table = pa.concat_tables(rows)
         by_style = [_where(table, "style", style)[:each] for style in STYLES]
         taken = [rows[k] for k in range(each) for rows in by_style if k < len(rows)]  # the styles in turn

@@ -11,6 +11,7 @@ import torch
 from manifests.errors import UserError
 from manifests.recipe import Diffusion, load_recipe
 from manifests.stage import Config
+from pipeline.commit import read_marker
 from pipeline.plan import Pipeline
 from pipeline.regenerate import regenerate
 from pipeline.run import run
@@ -204,6 +205,32 @@ def test_a_mixed_run_and_one_sample_of_it_alone(folder, tmp_path):
         assert (tmp_path / "run" / done.name).exists()
     with pytest.raises(UserError, match="not a sample id of this recipe"):
         regenerate(pipeline, store, "oil-000001")
+
+
+def test_a_batch_that_memory_cut_short_is_recorded_and_used_again(folder, tmp_path, monkeypatch, capsys):
+    changes = ["run.workers=0", "styles=[stick]", "poses.count=6", "partition_size=3", "sketches.source=diffusion"]
+    recipe = load_recipe("smoke", [*changes, f"sketches.diffusion.model={folder}", "sketches.diffusion.batch=2"])
+    whole, store, calls = Painter._batch, Store(str(tmp_path / "run")), []
+
+    def short(painter, orders):
+        calls.append(painter.batch)
+        if painter.batch > 1 and len(calls) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return whole(painter, orders)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Painter, "_batch", short)
+        run(recipe, store.url, quiet=True, until="sketches")
+    assert calls == [2, 2, 1, 1, 1, 1, 1, 1, 1]  # the first unit halfway, to its end, once more; the second
+    assert "at 2 pictures a batch, going on with 1" in capsys.readouterr().err
+    before = read_marker(store, "sketches", "stick-p00000")
+    assert before.environment["batch"] == 1
+    store.remove("sketches/stick-p00000.parquet")
+    calls.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Painter, "_batch", lambda painter, orders: calls.append(painter.batch) or whole(painter, orders))
+        run(recipe, store.url, quiet=True, until="sketches")
+    assert calls == [1, 1, 1] and read_marker(store, "sketches", "stick-p00000") == before
 
 
 def _chunked(ids):

@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,11 +9,11 @@ from diffusers import StableDiffusionControlNetPipeline
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
-from stages.sketches.annotated import read_annotated
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.real import add_real
 from stages.sketches.generator.train import Training
+from tests.annotated.files import COCO, spread, write_character, write_coco
 from tests.generator.conftest import QUIET, TINY
 from tests.generator.others import save_controlnet, save_sd
 
@@ -113,39 +112,9 @@ def test_a_stable_diffusion_folder_is_fine_tuned_by_the_same_script(trained, pip
 
 def _coco(folder):
     (folder / "images/ink_painting").mkdir(parents=True)
-    cv2.imwrite(str(folder / "images/ink_painting/a.png"), np.full((100, 80, 3), 200, np.uint8))
-    points = np.concatenate([np.random.default_rng(0).uniform(10, 70, (17, 2)), np.full((17, 1), 2)], 1)
-    row = {"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 10, 60, 60], "keypoints": points.ravel().tolist()}
-    data = {"images": [{"id": 7, "file_name": "images/ink_painting/a.png"}], "annotations": [row], "categories": [{"id": 1}]}
-    (folder / "people.json").write_text(json.dumps(data))
-    return points
-
-
-def _character(folder):
-    folder.mkdir()
-    cv2.imwrite(str(folder / "texture.png"), np.full((60, 40, 3), 250, np.uint8))
-    names = [
-        "root",
-        "hip",
-        "torso",
-        "neck",
-        *(f"{s}_{n}" for s in ("left", "right") for n in ("shoulder", "elbow", "hand", "hip", "knee", "foot")),
-    ]
-    joints = "".join(f"- {{name: {name}, loc: [{i + 3}, {2 * i + 5}], parent: null}}\n" for i, name in enumerate(names))
-    (folder / "char_cfg.yaml").write_text(f"width: 40\nheight: 60\nskeleton:\n{joints}")
-
-
-def test_drawings_of_others_become_the_16_joints(tmp_path):
-    points = _coco(tmp_path / "coco")
-    (figure,) = read_annotated(tmp_path / "coco")
-    assert (
-        figure.style == "ink" and np.allclose(figure.joints[1], points[5:7, :2].mean(0)) and np.allclose(figure.joints[4], points[10, :2])
-    )
-    assert np.isnan(figure.joints[14:]).all() and figure.box.tolist() == [10, 10, 70, 70]
-    _character(tmp_path / "character")
-    (figure,) = read_annotated(tmp_path / "character")
-    assert figure.style == "kids" and figure.joints[0].tolist() == [6, 11] and figure.joints[1].tolist() == [5, 9]
-    assert np.isfinite(figure.joints[:14]).all()
+    path = write_coco(folder, spread(COCO), image={"file_name": "images/ink_painting/a.png"})
+    (folder / "a.png").rename(folder / "images/ink_painting/a.png")
+    return path
 
 
 def test_real_drawings_join_the_library(tmp_path):
@@ -154,8 +123,13 @@ def test_real_drawings_join_the_library(tmp_path):
     add_real(tmp_path / "library", f"charcoal:{tmp_path / 'coco'}", 32, **QUIET)
     entry = Library(tmp_path / "library", "train", 32)[0]
     assert entry.style == "charcoal" and entry.pose.any() and not entry.parts.any() and entry.picture.shape == (32, 32, 3)
-    with pytest.raises(UserError, match="no such folder"):
+    write_character(tmp_path / "characters/one")
+    add_real(tmp_path / "library", str(tmp_path / "characters"), 32, **QUIET)
+    add_real(tmp_path / "library", str(tmp_path / "coco/coco.json"), 32, **QUIET)
+    library = Library(tmp_path / "library", "train", 32)
+    assert sorted(library.style(i) for i in range(len(library))) == ["charcoal", "ink", "kids"]
+    with pytest.raises(UserError, match="no such file or folder"):
         add_real(tmp_path / "library", "ink:/nowhere", 32)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="neither a char_cfg"):
+    with pytest.raises(UserError, match="no char_cfg"):
         add_real(tmp_path / "library", str(tmp_path / "empty"), 32)

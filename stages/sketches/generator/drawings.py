@@ -1,6 +1,5 @@
 """Fills the library with drawings of the renderer and what is known of each. Several processes can fill one; a cut-off one goes on."""
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -22,7 +21,7 @@ from stages.sketches.drawing.layer import UNITS
 from stages.sketches.generator.conditions import MAPS, part_map
 from stages.sketches.generator.config import Profile
 from stages.sketches.labels import BODY
-from stages.sketches.studio import STAGES, Studio, recipe_of
+from stages.sketches.studio import Studio, drawn_by, recipe_of
 from stages.tensorfile import packed, write_atomically, write_tensors
 
 SPLITS = ("train", "val")
@@ -61,7 +60,7 @@ def chunk_path(library: Path, split: str, index: int) -> Path:
 
 def claim(library: Path, recipe: Recipe, each: int) -> None:
     """Mark a library as drawn from this recipe by the renderer as it is now; one of another recipe or renderer is refused."""
-    words = {"drawn_by": _drawn_by(recipe), "size": recipe.projections.size, "each": each}
+    words = {"drawn_by": drawn_by(recipe, MAPS), "size": recipe.projections.size, "each": each}
     for split in SPLITS:
         (library / split).mkdir(parents=True, exist_ok=True)
     label = library / LABEL
@@ -135,12 +134,6 @@ def _maps(table: pa.Table, size: int) -> list[bytes]:
 def encoded(rgb: np.ndarray) -> bytes:
     """A picture (H, W, 3) uint8 as PNG."""
     return cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
-
-
-def _drawn_by(recipe: Recipe) -> str:
-    """Digest of what decides the pictures and maps: what the stages read of the recipe, and their versions."""
-    words = recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections"})
-    return hashlib.sha256((words + str([(stage.name, stage.version) for stage in STAGES]) + str(MAPS)).encode()).hexdigest()[:16]
 
 
 def _settle() -> None:

@@ -21,10 +21,10 @@ from torch.utils.tensorboard import SummaryWriter
 from manifests.randomness import generator
 from stages.sketches.generator.config import Stretch
 from stages.sketches.generator.drawings import encoded
-from stages.sketches.generator.state import State
 from stages.tensorfile import write_atomically
+from stages.training import State
 
-DONE, TENSORBOARD, GRIDS = "done.json", "tensorboard", "grids"
+CHECKPOINT, DONE, TENSORBOARD, GRIDS = "checkpoint.safetensors", "done.json", "tensorboard", "grids"
 _LOG_EVERY, _AHEAD = 10, 4
 
 Log = Callable[[str], None]
@@ -77,8 +77,8 @@ def train(job: Job, folder: Path, workers: int, log: Log = print, stop_after: in
         return True
     last = steps_of(job.config)
     with _interruptible():
-        state = State(job.nets(), job.config, folder, job.identity)
-        first = state.restore()
+        state = _state(job, folder)
+        first = int(state.resume().get("step", 0))
         log(f"{job.name}: step {first} of {last}, {job.config.batch} samples each; {job.notes()}")
         end = last if stop_after is None else min(last, first + stop_after)
         run = _Run(job, state, folder, first, log)
@@ -93,6 +93,11 @@ def train(job: Job, folder: Path, workers: int, log: Log = print, stop_after: in
     return end == last
 
 
+def _state(job: Job, folder: Path) -> State:
+    config = job.config
+    return State(nn.ModuleDict(job.nets()), folder / CHECKPOINT, job.identity, config.ema, config.clip, config.weight_decay)
+
+
 class _Run:
     def __init__(self, job: Job, state: State, folder: Path, first: int, log: Log):
         self.job, self.state, self.folder, self.log, self.saved = job, state, folder, log, first
@@ -101,7 +106,7 @@ class _Run:
     def steps(self, batches: Iterator[dict[str, Any]], first: int, end: int) -> None:
         """From one step to another, with what is written on the way."""
         config, spent = self.job.config, 0.0
-        self.state.nets.train()
+        self.state.net.train()
         for step in range(first, end):
             began = time.monotonic()
             terms, norm = self._step(next(batches), step)
@@ -126,7 +131,7 @@ class _Run:
         self.state.path.unlink(missing_ok=True)
         self.log(f"{self.job.name}: finished; " + "  ".join(f"{name} {value:.3f}" for name, value in measured.items()))
 
-    def _step(self, batch: dict[str, Any], step: int) -> tuple[dict[str, Tensor], float]:
+    def _step(self, batch: dict[str, Any], step: int) -> tuple[dict[str, Tensor], Tensor]:
         job, config = self.job, self.job.config
         rng = generator(job.identity["seed"], f"noise-{step}", f"generator-{job.name}")
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -137,9 +142,9 @@ class _Run:
         norm = self.state.update(total, step, config.rate * schedule(step, steps_of(config), config.warmup))
         return {name: term.detach() for name, term in terms.items()}, norm
 
-    def _report(self, step: int, terms: dict[str, Tensor], norm: float, seconds: float) -> None:
+    def _report(self, step: int, terms: dict[str, Tensor], norm: Tensor, seconds: float) -> None:
         values = {name: float(term) for name, term in terms.items()}
-        for name, value in {**values, "total": sum(values.values()), "gradient": norm}.items():
+        for name, value in {**values, "total": sum(values.values()), "gradient": float(norm)}.items():
             self.board.add_scalar(f"loss/{name}", value, step)
         words = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.log(f"{self.job.name} {step}/{steps_of(self.job.config)}  {words}  gradient {norm:.2f}  {1000 * seconds:.0f} ms a sample")

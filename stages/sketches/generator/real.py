@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -9,57 +10,51 @@ import numpy as np
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
-from stages.sketches.annotated import Annotated, read_annotated
+from stages.annotated.reader import Annotated, read_annotated
 from stages.sketches.generator.drawings import encoded, side_of, write_chunk
 
 _AT_ONCE = 60
+_LEAST = 8  # joints that must be known
+_STYLE = "kids"  # of drawings whose style nobody tells: Amateur Drawings and AnimatedDrawings
 _ROOM = 1.25  # side of the square over that of the figure's box
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 
 def add_real(library: Path, text: str, size: int, log: Callable[[str], None] = print) -> None:
-    """Add the drawings of `[style:]folder` to the train split. Those that are there already are left."""
-    style, folder = _parsed(text)
-    name = hashlib.sha256(f"{style}:{folder.resolve()}".encode()).hexdigest()[:12]
-    rows: list[tuple[Annotated, np.ndarray]] = []
-    number = 0
-    for drawing in read_annotated(folder, style):
-        picture = cv2.imread(str(drawing.path), cv2.IMREAD_COLOR)
-        if picture is None:
-            log(f"left out: {drawing.path} cannot be decoded")
-            continue
-        rows.append((drawing, picture))
-        if len(rows) == _AT_ONCE:
-            _write(library / "train" / f"real-{name}-{number:05d}.safetensors", rows, side_of(size))
-            rows, number = [], number + 1
-    if rows:
-        _write(library / "train" / f"real-{name}-{number:05d}.safetensors", rows, side_of(size))
-    log(f"{folder}: {number * _AT_ONCE + len(rows)} real drawings")
+    """Add the drawings of `[style:]path` to the train split. Those that are there already are left."""
+    style, path = _parsed(text)
+    name = hashlib.sha256(f"{style}:{path.resolve()}".encode()).hexdigest()[:12]
+    figures = (figure for figure in read_annotated(path, left_out=log) if figure.known.sum() >= _LEAST)
+    count = 0
+    for number, rows in enumerate(iter(lambda: list(islice(figures, _AT_ONCE)), [])):
+        _write(library / "train" / f"real-{name}-{number:05d}.safetensors", rows, style, side_of(size))
+        count += len(rows)
+    log(f"{path}: {count} real drawings")
 
 
 def _parsed(text: str) -> tuple[str | None, Path]:
     head, colon, rest = text.partition(":")
-    style, folder = (head, Path(rest)) if colon and head in STYLES else (None, Path(text))
-    if not folder.is_dir():
-        raise UserError(f"--drawings {text}: no such folder; expected [style:]folder, style one of {', '.join(STYLES)}")
-    return style, folder
+    style, path = (head, Path(rest)) if colon and head in STYLES else (None, Path(text))
+    if not path.exists():
+        raise UserError(f"--drawings {text}: no such file or folder; expected [style:]path, style one of {', '.join(STYLES)}")
+    return style, path
 
 
-def _write(path: Path, rows: list[tuple[Annotated, np.ndarray]], side: int) -> None:
+def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> None:
     if path.exists():
         return
     pictures, joints = [], []
-    for drawing, picture in rows:
-        square, matrix = _square(picture, drawing.box, side)
-        pictures.append(cv2.imencode(".jpg", square, _QUALITY)[1].tobytes())
-        joints.append(drawing.joints @ matrix[:, :2].T + matrix[:, 2])
+    for figure in rows:
+        square, matrix = _square(figure.image, figure.box, side)
+        pictures.append(cv2.imencode(".jpg", cv2.cvtColor(square, cv2.COLOR_RGB2BGR), _QUALITY)[1].tobytes())
+        joints.append(figure.joints @ matrix[:, :2].T + matrix[:, 2])
     arrays: dict[str, np.ndarray] = {
         "joints": np.array(joints, np.float32),
         "depth": np.zeros((len(rows), 16), np.float32),
-        "styles": np.array([STYLES.index(drawing.style) for drawing, _ in rows], np.uint8),
+        "styles": np.array([STYLES.index(style or figure.style or _STYLE) for figure in rows], np.uint8),
     }
     nothing = [""] * len(rows)
-    words = {"ids": [f"{d.path.stem}" for d, _ in rows], "appearance": nothing, "motion": nothing}
+    words = {"ids": [figure.path.stem for figure in rows], "appearance": nothing, "motion": nothing}
     blank = encoded(np.zeros((8, 8, 3), np.uint8))
     write_chunk(path, pictures, [blank] * len(rows), arrays, words)
 

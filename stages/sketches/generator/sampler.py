@@ -27,11 +27,13 @@ class Order:
 class Painter:
     """A pipeline in use. Batches are padded to `batch`, so that a picture is the same bytes in any company.
 
-    Where memory runs out, the batch halves, once; `batch` then says so, and pictures are those of a painter of that batch.
+    Where memory runs out, the batch halves, once; `batch` then says so, and pictures from there on are those of a painter of that
+    batch.
     """
 
     def __init__(self, pipeline: Any, steps: int, guidance: float, batch: int, tiny_vae: Any = None, compiled: bool = False):
         self.pipeline, self.steps, self.guidance, self.batch, self.asked = pipeline, steps, guidance, batch, batch
+        self.most = batch  # that memory is not known to be too small for
         self.unet, self.controlnet, self.scheduler = pipeline.unet, pipeline.controlnet, pipeline.scheduler
         self.vae = tiny_vae or pipeline.vae
         self.device, self.dtype = self.unet.device, self.unet.dtype
@@ -63,17 +65,21 @@ class Painter:
             done += len(chosen)
             yield pictures
 
-    def resize(self, batch: int) -> None:
-        """Draw in batches of another size from now on."""
-        self.batch = self.prompts.batch = batch
+    def resize(self, batch: int | None = None) -> None:
+        """Draw in batches of another size from now on; None: as large as was asked for and memory holds."""
+        batch = min(batch or self.most, self.most)
+        if batch != self.batch:
+            self.batch = self.prompts.batch = batch
+            self.prompts.forget()  # embeddings differ in the last digits from batch to batch
 
     def _halve(self, error: Exception) -> bool:
         """Whether a smaller batch may help: the first time that memory runs out."""
         short = isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-        if not short or self.batch < 2 or self.batch != self.asked:
+        if not short or self.batch < 2 or self.most < self.asked:
             return False
-        self.resize(self.batch // 2)
-        print(f"skep: memory ran out at {self.asked} pictures a batch, going on with {self.batch}", file=sys.stderr)
+        before, self.most = self.batch, self.batch // 2
+        self.resize()
+        print(f"skep: memory ran out at {before} pictures a batch, going on with {self.batch}", file=sys.stderr)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return True

@@ -125,7 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", default="cpu", help=", ".join(profile_names()))
     parser.add_argument("--stage", choices=(*STAGES, "drawings"), help="drawings: only fill the library")
     parser.add_argument("--start", type=Path, help="an SD 1.x folder to fine-tune, with or without a ControlNet")
-    parser.add_argument("--drawings", action="append", default=[], help="real drawings with joints: [style:]folder")
+    parser.add_argument("--drawings", action="append", default=[], help="real drawings with joints: [style:]path, a COCO json or a folder")
     parser.add_argument("--set", action="append", default=[], help="change one value of the profile: unet.batch=8")
     return parser.parse_args()
 
