@@ -6,6 +6,7 @@ skeleton alone. The detector reads all drawings; it is given the true boxes, so 
 
 import argparse
 import json
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ from stages.sketches.generator.conditions import pose_map
 from stages.sketches.generator.drawings import encoded, side_of
 from stages.sketches.generator.easel import Easel, decoded, held_out, rows_by_style
 from stages.sketches.generator.folder import notes_of
-from stages.sketches.generator.judge import ByStyle, diversity_ratio, nearest, ratio, read
+from stages.sketches.generator.judge import ByStyle, Read, diversity_ratio, nearest, ratio, read
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.likeness import Learnt
 from stages.sketches.generator.pictures import sheet
@@ -45,10 +46,16 @@ class Evaluation:
         self.rendered = decoded(self.table)
         self.drawn = self.easel.draw(self.table)
 
+    @cached_property
+    def read(self) -> Read:
+        """The model's drawings as the detector reads them."""
+        return read(self.detector, self.drawn, self.table)
+
     def figures(self) -> dict:
         """What every evaluation measures."""
         bare = Easel(self.recipe, self.diffusion.model_copy(update={"condition": "skeleton"})).draw(self.table)
-        rendered, drawn, skeleton = (read(self.detector, pictures, self.table) for pictures in (self.rendered, self.drawn, bare))
+        rendered, skeleton = (read(self.detector, pictures, self.table) for pictures in (self.rendered, bare))
+        drawn = self.read
         return {
             "pck_ratio": ratio(drawn.pck, rendered.pck), "pck_ratio_skeleton_only": ratio(skeleton.pck, rendered.pck),
             "pck_ratio_found_box": ratio(drawn.pck_found, rendered.pck_found), "style_accuracy": drawn.named,
@@ -60,8 +67,8 @@ class Evaluation:
     def few_steps(self, teacher: Diffusion) -> dict[str, ByStyle]:
         """PCK of this model's drawings less that of a model of many steps."""
         many = read(self.detector, Easel(self.recipe, teacher).draw(self.table), self.table)
-        few = read(self.detector, self.drawn, self.table)
-        return {"few_steps_gap": {style: few.pck[style] - many.pck[style] for style in few.pck}, "pck_many_steps": many.pck}
+        few = self.read.pck
+        return {"few_steps_gap": {style: few[style] - many.pck[style] for style in few}, "pck_many_steps": many.pck}
 
     def copies(self, library: Path) -> dict[str, ByStyle]:
         """How near the drawings come to those of a training library."""
