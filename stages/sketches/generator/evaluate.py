@@ -89,8 +89,8 @@ class Evaluation:
 
     def _diversity(self) -> ByStyle:
         table = spread(self.table, _SPREAD)
-        makers = self.easel, Easel(self.recipe)
-        return diversity_ratio(*([maker.draw(table, turn) for turn in range(_TURNS)] for maker in makers), table)
+        drawn, rendered = ([maker.draw(table, turn) for turn in range(_TURNS)] for maker in (self.easel, Easel(self.recipe)))
+        return diversity_ratio(drawn, rendered, table)
 
 
 def spread(table: pa.Table, each: int) -> pa.Table:

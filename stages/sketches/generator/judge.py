@@ -34,10 +34,13 @@ def read(detector: Detector, pictures: list[np.ndarray], table: pa.Table) -> Rea
         own = detector.detect(some)
         found.append(own.joints)
         styles.append(own.styles.argmax(1))
-    named = np.concatenate(styles)
-    rows = rows_by_style(table)
-    shares = [{s: pck(np.concatenate(made)[i], true[i], seen[i]) for s, i in rows.items()} for made in (given, found)]
-    return Read(*shares, {s: float((named[i] == STYLES.index(s)).mean()) for s, i in rows.items()})
+    boxed, whole, named = (np.concatenate(parts) for parts in (given, found, styles))
+    rows = rows_by_style(table).items()
+    return Read(
+        pck={s: pck(boxed[i], true[i], seen[i]) for s, i in rows},
+        pck_found={s: pck(whole[i], true[i], seen[i]) for s, i in rows},
+        named={s: float((named[i] == STYLES.index(s)).mean()) for s, i in rows},
+    )
 
 
 def ratio(ours: ByStyle, theirs: ByStyle) -> ByStyle:
