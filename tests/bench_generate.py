@@ -74,6 +74,7 @@ def script(pipeline: Any, easel: Easel, table: pa.Table, steps: int, guidance: f
 def measure(model: Path, batches: int, diffusion: Diffusion) -> dict[str, float]:
     """The figures of one model. The script draws one picture for each batch of the stage."""
     recipe, batch = recipe_for(diffusion), diffusion.batch
+    recipe = recipe.model_copy(update={"sketches": recipe.sketches.model_copy(update={"image_format": "png"})})
     easel = Easel(recipe, diffusion)
     table = held_out(recipe, -(-batch * batches // len(STYLES))).slice(0, batch * batches)
     usual, same = (_opened(model, dtype, diffusion.device) for dtype in (DTYPE[diffusion.device], getattr(torch, diffusion.dtype)))

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from manifests.recipe import Diffusion, Recipe, Sketches
+from manifests.recipe import Diffusion, Recipe
 from manifests.schema import LOSSES
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
-from stages.sketches.stage import Sketches as SketchesStage
+from stages.sketches.stage import Sketches
 from stages.sketches.studio import Studio
 
 _CHUNK = 10  # drawings of each style that are looked for at a time
@@ -18,9 +18,9 @@ class Easel:
     """Draws tables of projected rows as a recipe's sketches stage would; without `diffusion` the renderer draws."""
 
     def __init__(self, recipe: Recipe, diffusion: Diffusion | None = None):
-        sketches = Sketches(source="diffusion", diffusion=diffusion, image_format="jpg") if diffusion else recipe.sketches
+        sketches = recipe.sketches.model_copy(update={"source": "diffusion", "diffusion": diffusion} if diffusion else {})
         self.seed, self.device = recipe.seed, diffusion.device if diffusion else "cpu"
-        self.stage = SketchesStage(Config(recipe.model_copy(update={"sketches": sketches}), SketchesStage.config))
+        self.stage = Sketches(Config(recipe.model_copy(update={"sketches": sketches}), Sketches.config))
         self.stage.setup(self.device)
 
     def draw(self, table: pa.Table, turn: int = 0) -> list[np.ndarray]:
