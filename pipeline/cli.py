@@ -189,12 +189,9 @@ def _score_run(folder: str) -> dict:
 
 
 def _score_pictures(data: str, images: str, out: str) -> dict:
-    from estimator.judge import bundled_detector
-    from estimator.judge import evaluate as judge_detector
-    from stages.annotated.reader import read_annotated
+    from estimator.judge import evaluate_pictures
 
-    samples = list(read_annotated(Path(data), Path(images) if images else None))
-    return judge_detector(samples, bundled_detector(), Path(out) if out else None)
+    return evaluate_pictures(Path(data), Path(images) if images else None, Path(out) if out else None)
 
 
 def main() -> None:

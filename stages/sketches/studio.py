@@ -59,7 +59,7 @@ class Studio:
         """Those of the ids that are of the split and pass the first two stages, with their labels."""
         known = pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED)
         known = self._through(self.stages[0], known)
-        return self._through(self.stages[1], known.take(_where(known, "split", split)))
+        return self._through(self.stages[1], known.take(pa.array(_where(known, "split", split), pa.int64())))  # there may be none
 
     def _through(self, stage: Stage, known: pa.Table) -> pa.Table:
         """All columns of the rows that the stage does not reject."""
