@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.schema import FAILED
-from manifests.stage import Context, Stage, environment
+from manifests.stage import KEEP, Context, Stage, environment
 from pipeline.commit import Marker, UnitSink, failed_name, table_name
+from pipeline.decisions import FILE, read_decisions, summary
 from pipeline.isolation import Deaths, Failure, isolate
 from pipeline.node import once_per_node
 from pipeline.plan import Partition, Pipeline, Unit
@@ -62,10 +63,11 @@ class Worker:
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
         """Process and commit one unit; returns its row of the event log. Announces each call by `trying(low, high)`."""
         stage, began = self._stage(task), time.monotonic()
-        inputs = self._inputs(task, type(stage))
+        decisions = self._decisions(task, type(stage))
+        inputs = self._inputs(task, type(stage), decisions)
         sink = UnitSink(self.store)
         try:
-            table, failures = self._process(stage, task, inputs, sink, trying)
+            table, failures = self._process(stage, task, inputs, decisions, sink, trying)
             rows = self._commit(stage, task, inputs.table, table, failures, sink)
         except BaseException:
             sink.discard()
@@ -82,15 +84,25 @@ class Worker:
             self._ready[task.stage] = stage
         return self._ready[task.stage]
 
-    def _inputs(self, task: Task, stage: type[Stage]) -> Inputs:
+    def _decisions(self, task: Task, stage: type[Stage]) -> dict[str, str]:
+        decisions = read_decisions(self.store) if stage.heeds_decisions else {}
+        if summary(decisions) != task.declared.get(FILE, ""):
+            raise UserError(f"{self.store.url}: {FILE} has changed since the run began; run the same command again")
+        return decisions
+
+    def _inputs(self, task: Task, stage: type[Stage], decisions: dict[str, str]) -> Inputs:
         if stage.scope == "dataset":
-            return self.reader.dataset(stage, task.upstream, task.closing)
+            saved = {sample_id for sample_id, decision in decisions.items() if decision == KEEP}
+            return self.reader.dataset(stage, task.upstream, task.closing, saved)
         if task.partition is None:
             return self.reader.shard(stage, task.name, task.closing)
         return self.reader.partition(stage, task.name, Partition(*task.partition).rows())
 
-    def _process(self, stage: Stage, task: Task, inputs: Inputs, sink: UnitSink, trying: Trying) -> tuple[pa.Table, list[Failure]]:
-        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(type(stage), task.device), inputs.ledger)
+    def _process(
+        self, stage: Stage, task: Task, inputs: Inputs, decisions: dict[str, str], sink: UnitSink, trying: Trying
+    ) -> tuple[pa.Table, list[Failure]]:
+        device = device_of(type(stage), task.device)
+        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device, inputs.ledger, decisions)
 
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))

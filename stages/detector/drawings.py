@@ -51,8 +51,8 @@ class Studio:
         for stage in self.stages:
             stage.setup("cpu")
 
-    def chunk(self, index: int, split: str) -> dict[str, np.ndarray]:
-        """Arrays of EACH drawings of each style whose sources are of the split, or fewer where the candidates run out."""
+    def chunk(self, index: int, split: str) -> pa.Table:
+        """EACH drawings of each style whose sources are of the split, with all labels; fewer where the candidates run out."""
         rows: list[pa.Table] = []
         for first in range(index * _CANDIDATES, (index + 1) * _CANDIDATES, _AT_ONCE):
             lacking = [style for style in STYLES if _count(rows, style) < EACH]
@@ -60,7 +60,7 @@ class Studio:
                 rows.append(self._posed([f"{style}-{first + i:06d}" for style in lacking for i in range(_AT_ONCE)], split))
         table = pa.concat_tables(rows)
         first_of = [i for style in STYLES for i in _where(table, "style", style)[:EACH]]
-        return _arrays(self._through(self.stages[2], table.take(first_of)))
+        return self._through(self.stages[2], table.take(first_of))
 
     def _posed(self, ids: list[str], split: str) -> pa.Table:
         """Those of the ids that are of the split and pass the first two stages, with their labels."""
@@ -110,7 +110,7 @@ def fill(cache: Path, split: str, indices: list[int], seed: int = SEED) -> None:
         if studio is None or path.exists():  # another process was faster
             continue
         out = io.BytesIO()
-        np.savez(out, **studio.chunk(index, split))  # type: ignore[arg-type]
+        np.savez(out, **_arrays(studio.chunk(index, split)))  # type: ignore[arg-type]
         write_atomically(path, out.getvalue())
         print(f"{split} chunk {index}, the last is {indices[-1]}", flush=True)
 
