@@ -26,7 +26,7 @@ class Select(Stage):
     version = 2
     scope = "dataset"
     config = ("poses.count", "styles", "shards.samples", "select.duplicates")
-    reads: tuple[str, ...] = ("split", "picture_hash", "thumbnail", "joints3d")
+    reads = ("split", "picture_hash", "thumbnail", "joints3d")
     writes = VERDICTS
     heeds_decisions = True
 

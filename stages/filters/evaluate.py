@@ -53,8 +53,8 @@ class Drawings:
     def _drawn(self, row: dict) -> Drawn:
         image = decode(row["image"])
         assert image is not None
-        labels = (row[name] for name in ("pose", "betas", "bone_scales", "transl", "camera_K"))
-        figure = make_figure(self._body, *labels, len(image))
+        labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl", "camera_K")}
+        figure = make_figure(self._body, **labels, size=len(image))
         return Drawn(image, figure.part, row["joints2d"], row["visibility"])
 
 

@@ -70,7 +70,7 @@ class Filter(Stage):
 
     def _first_glance(self, picture: np.ndarray | None) -> dict:
         """The row of a picture before the detector has seen it."""
-        row = {f"score_{name}": 0.0 for name in ("ink", *SCORES)}
+        row: dict = {f"score_{name}": 0.0 for name in ("ink", *SCORES)}
         if picture is None:
             return {**row, "reason": UNREADABLE, "picture_hash": 0, "thumbnail": np.zeros((SIDE, SIDE), np.uint8)}
         _, row["reason"], row["score_ink"] = ink.check(picture, self.cfg.filter.ink)
