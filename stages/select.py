@@ -49,10 +49,11 @@ class Select(Stage):
 
     def _brought_back(self, table: pa.Table, ledger: pa.Table) -> tuple[pa.Table, list[dict]]:
         """The rows that came through or that reviewers keep, and those that stay lost. What they keep is in table and ledger."""
-        gone = {row["sample_id"] for row in ledger.to_pylist() if row["reason"] == UNREADABLE}
+        losses = ledger.to_pylist()
+        gone = {row["sample_id"] for row in losses if row["reason"] == UNREADABLE}
         table = table.filter(pa.array([i not in gone for i in table["sample_id"].to_pylist()], pa.bool_()))
         back = set(table["sample_id"].to_pylist())
-        return table, [row for row in ledger.to_pylist() if row["sample_id"] not in back]
+        return table, [row for row in losses if row["sample_id"] not in back]
 
     def _reasons(self, table: pa.Table, decisions: dict[str, str]) -> list[str]:
         """Why each row goes; empty where it stays. Leaks go first: what has gone makes no other row a copy."""

@@ -36,14 +36,14 @@ def scores_of(detector: Detector, drawings: Drawings) -> dict[str, np.ndarray]:
 
 
 def thresholds(scores: dict[str, np.ndarray], styles: np.ndarray) -> dict[str, dict[str, float]]:
-    """By score and style: the value that the score's share of the drawings, rounded down, does not reach."""
+    """By score and style: the value that the score's share of the drawings, to the nearest drawing, does not reach."""
     least: dict[str, dict[str, float]] = {name: {} for name in SCORES}
     for index, style in enumerate(STYLES):
         rows = styles == index
         if rows.sum() < _FEWEST:
             raise UserError(f"{rows.sum()} drawings of {style}; expected {_FEWEST} at least")
         for name in SCORES:
-            passing = np.sort(scores[name][rows])[int(SHARES[name] * rows.sum())]
+            passing = np.sort(scores[name][rows])[round(SHARES[name] * int(rows.sum()))]
             least[name][style] = float(np.floor(passing * 10**_DIGITS) / 10**_DIGITS)
     return least
 

@@ -32,7 +32,8 @@ def check(look: Look, least: float) -> tuple[bool, str, float]:
 
 def least_certain(look: Look) -> float:
     """Of a limb: half its marks against those of all bones, a quarter each its joints' confidence and their closeness to the labels."""
-    marks = {limb: _marks(look, limb) for limb in LIMBS}
+    soft = cv2.GaussianBlur(look.image, (3, 3), 0)
+    marks = {limb: _marks(look, soft, limb) for limb in LIMBS}
     usual = np.median([mark for those in marks.values() for mark in those] or [1.0])
     near, scores = closeness(look), []
     for limb, those in marks.items():
@@ -43,21 +44,21 @@ def least_certain(look: Look) -> float:
     return min(scores, default=1.0)
 
 
-def _marks(look: Look, limb: tuple[int, ...]) -> list[float]:
+def _marks(look: Look, soft: np.ndarray, limb: tuple[int, ...]) -> list[float]:
     """Levels of contrast beside each visible bone of a limb that is long enough and has a place of its own."""
     unit = unit_of(look)
     ends = [(a, b) for a, b in pairwise(limb) if (look.visibility[[a, b]] == VISIBLE).all()]
     bones = [(a, b) for a, b in ends if np.linalg.norm(look.joints[a] - look.joints[b]) >= _SHORT * unit]
-    marks = (_mark(look, a, b, _REACH * unit) for a, b in bones)
+    marks = (_mark(soft, look.joints, a, b, _REACH * unit) for a, b in bones)
     return [mark for mark in marks if mark is not None]
 
 
-def _mark(look: Look, a: int, b: int, reach: float) -> float | None:
+def _mark(image: np.ndarray, joints: np.ndarray, a: int, b: int, reach: float) -> float | None:
     """Levels between lightest and darkest across the bone from joint a to b, in the fainter of its pieces."""
-    places, off = _beside(look.joints[a], look.joints[b], reach)
-    soft = cv2.GaussianBlur(look.image, (3, 3), 0)
-    strip = cv2.remap(soft, (places - 0.5).astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-    own = _own(look.joints, places, off, {a, b})
+    places, off = _beside(joints[a], joints[b], reach)
+    maps = (places - 0.5).astype(np.float32)
+    strip = cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    own = _own(joints, places, off, {a, b})
     levels = [_contrast(*piece) for piece in zip(np.array_split(strip, _PIECES), np.array_split(own, _PIECES), strict=True)]
     return min((level for level in levels if level is not None), default=None)
 
