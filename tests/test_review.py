@@ -151,6 +151,7 @@ def test_a_reviewer_works_by_keys_in_a_browser(server, store, tmp_path):
         browser.press("u")
         browser.wait("document.querySelectorAll('.cell.reject').length == 1")
         assert read_decisions(store) == {ids[0]: KEEP, ids[1]: REJECT}
+        assert browser.ask("document.getElementById('count').textContent").endswith("2 decided")
         _keep(browser, "contact-sheet")
         browser.press("Enter")
         browser.wait("document.querySelectorAll('#overlay line').length == 15 && document.querySelectorAll('#overlay circle').length == 16")

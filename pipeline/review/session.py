@@ -42,7 +42,7 @@ class Session:
         return {"styles": count(styles), "reasons": count(reasons), "scores": list(next(iter(samples)).scores)}
 
     def decide(self, sample_id: str, decision: str) -> dict:
-        """KEEP, REJECT or, to decide nothing, an empty text. Raises UserError for anything else."""
+        """KEEP, REJECT or, to decide nothing, an empty text; gives the sample as `page` does. Raises UserError for anything else."""
         if sample_id not in self.samples.by_id or decision not in (KEEP, REJECT, ""):
             raise UserError(f"expected the id of a sample and {KEEP}, {REJECT} or nothing, got {sample_id!r} and {decision!r}")
         with self._lock:
@@ -57,7 +57,7 @@ class Session:
     def _save(self, sample_id: str, decision: str) -> dict:
         decide(self._store, sample_id, decision)
         self._decisions = read_decisions(self._store)
-        return self._shown(self.samples.find(sample_id))
+        return {**self._shown(self.samples.find(sample_id)), "decided": len(self._decisions)}
 
     def _shown(self, sample: Sample) -> dict:
         return {**asdict(sample), "decision": self._decisions.get(sample.sample_id, "")}

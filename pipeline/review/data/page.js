@@ -9,7 +9,7 @@ const FILTERS = ["style", "state", "reason", "score", "low", "high"];
 
 const $ = (id) => document.getElementById(id);
 const token = document.querySelector("meta[name=skep-token]").content;
-let rows = [], total = 0, offset = 0, here = 0, asked = 0;
+let rows = [], total = 0, offset = 0, decided = 0, here = 0, asked = 0;
 
 async function ask(path, body) {
   const post = { method: "POST", headers: { "X-Skep-Token": token }, body: JSON.stringify(body) };
@@ -24,11 +24,15 @@ async function load(from, at = 0) {
   for (const name of FILTERS) if ($(name).value) query.set(name, $(name).value);
   const page = await ask(`/samples?${query}`);
   if (ticket !== asked) return; // a later question has been asked meanwhile
-  ({ rows, total, offset } = page);
-  $("count").textContent = `${total ? offset + 1 : 0}–${offset + rows.length} of ${total} · ${page.decided} decided`;
+  ({ rows, total, offset, decided } = page);
+  count();
   here = Math.max(0, at < 0 ? rows.length - 1 : Math.min(at, rows.length - 1));
   $("sheet").replaceChildren(...rows.map(cell));
   await look();
+}
+
+function count() {
+  $("count").textContent = `${total ? offset + 1 : 0}–${offset + rows.length} of ${total} · ${decided} decided`;
 }
 
 function element(tag, more = {}, children = []) {
@@ -41,7 +45,7 @@ function cell(row, index) {
   const picture = element("img", { src: `/picture/${row.sample_id}`, alt: "", loading: "lazy" });
   const score = $("score").value, value = score ? ` ${row.scores[score].toFixed(2)}` : "";
   const words = [row.sample_id + value, element("span", { className: "why", textContent: row.reason ? ` ${row.reason}` : "" })];
-  const made = element("figure", { className: `cell ${row.decision}` }, [picture, element("figcaption", {}, words)]);
+  const made = element("figure", { className: `cell ${row.decision}`, title: row.reason }, [picture, element("figcaption", {}, words)]);
   made.addEventListener("click", () => go(index - here));
   made.addEventListener("dblclick", toggle);
   return made;
@@ -96,6 +100,8 @@ async function go(step) {
 }
 
 function show(row) {
+  decided = row.decided;
+  count();
   const index = rows.findIndex((other) => other.sample_id === row.sample_id);
   if (index < 0) return;
   rows[index] = row;
