@@ -19,6 +19,7 @@ CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
 DRAWINGS ?= 25000
 HELD_OUT ?= 360
+PLANTED ?= 200
 KILLS ?= 1000
 PYTHON ?= python3
 VENV := .venv
@@ -28,7 +29,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -83,6 +84,9 @@ verify: $(READY) ## compare every file of RUN with its sha256
 show: $(READY) ## contact sheet of the sketches of RUN
 	$(SKEP) show $(RUN) --stage sketches
 
+review: $(READY) ## keep and reject samples of RUN by hand, on a local page
+	$(SKEP) review $(RUN)
+
 doctor: $(READY) ## what this machine has
 	$(SKEP) doctor
 
@@ -111,6 +115,13 @@ train-detector: $(READY) ## draw DRAWINGS into CACHE, train the detector on them
 evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of CACHE
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
+
+calibrate-filter: $(READY) ## thresholds of the filter for the bundled detector, from HELD_OUT held-out drawings of CACHE
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.filters.calibrate --cache $(CACHE) --count $(HELD_OUT)
+
+evaluate-filter: $(READY) ## share of PLANTED defects of each kind that the filter catches, of clean drawings that it loses
+	$(BIN)/python -m stages.filters.evaluate --each $(PLANTED)
 
 bench-run: $(READY) ## overhead of the frame over bare loops, here and on Ray; the launcher alone
 	$(BIN)/python -m tests.bench_run

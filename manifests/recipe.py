@@ -167,15 +167,45 @@ class Ink(Section):
     border: Share = Field(0.6, description="most of a side (left, right, top) that ink may cover on plain paper")
 
 
+class Check(Section):
+    """One check of the filter. `least`: the score below which it rejects; null: as calibrated for the style."""
+
+    on: bool = True
+    least: Share | None = None
+
+
+class PoseCheck(Check):
+    """The labels against the joints that are read back: `least` bounds the OKS, `least_pck` the share of joints that agree."""
+
+    least_pck: Share | None = None
+
+
 class Filter(Section):
-    """Which sketches are thrown away."""
+    """Which sketches are thrown away. `detector`, `calibration`: a folder of weights and the thresholds for them; null: bundled."""
 
     ink: Ink = Ink()
+    pose: PoseCheck = PoseCheck()
+    limbs: Check = Check()
+    box: Check = Check()
+    figures: Check = Check()
+    style: Check = Check()
+    detector: Path | None = Field(None, json_schema_extra={"content": True})
+    calibration: Path | None = Field(None, json_schema_extra={"content": True})
+
+
+class Duplicates(Section):
+    """What counts as the same again: pictures as near as both bounds say; across the splits, poses too."""
+
+    on: bool = True
+    hash_bits: Annotated[int, Field(ge=0, le=7)] = Field(4, description="most bits of 64 in which the hashes of two pictures differ")
+    picture: Share = Field(0.1, description="most that two pictures differ as thumbnails; 1 is nothing in common")
+    pose_mm: Annotated[float, Field(ge=0, le=1000)] = Field(20, description="a train pose nearer than this to one of val goes")
 
 
 class Select(Section):
-    """Counts and rounds. A style that is short gets further partitions, `rounds` times at most."""
+    """Duplicates, counts, rounds. A style that is short gets further partitions, `rounds` times at most."""
 
+    duplicates: Duplicates = Duplicates()
     rounds: Annotated[int, Field(ge=0, le=20)] = 3
 
 
@@ -213,7 +243,7 @@ class Plan(Section):
     """Rates that `skep plan` reckons with until a run has measured its own."""
 
     seconds_per_sample: dict[str, Weight] = {
-        "poses": 0.002, "projections": 0.03, "sketches": 0.15, "filter": 0.01, "select": 0.0001, "shards": 0.002, "index": 0.0001,
+        "poses": 0.002, "projections": 0.03, "sketches": 0.15, "filter": 0.06, "select": 0.0001, "shards": 0.002, "index": 0.0001,
     }  # fmt: skip
     bytes_per_sample: Count = 60_000
 

@@ -76,7 +76,24 @@ SKETCHES = pa.schema([
     REASON,
 ])  # fmt: skip
 
-FILTER = pa.schema([SAMPLE_ID, _field("score_ink", pa.float32(), "share of pixels that differ from the paper"), REASON])
+
+def _score(name: str, doc: str) -> pa.Field:
+    return _field(f"score_{name}", pa.float32(), doc, unit="1")
+
+
+FILTER = pa.schema([
+    SAMPLE_ID,
+    _score("ink", "share of pixels that differ from the paper"),
+    _score("oks", "agreement of the labels with the joints read back, 1 is the best"),
+    _score("pck", "share of visible joints that were read within 0.2 torso lengths of their labels"),
+    _score("limbs", "how clearly the faintest visible limb stands out along its bones, 1 is the best"),
+    _score("box", "overlap of the labelled box with the better of two found ones, 1 is the best"),
+    _score("figures", "how surely there is no other figure, 1 is the best"),
+    _score("style", "probability of the labelled style"),
+    _field("picture_hash", pa.uint64(), "perceptual hash: like pictures differ in few bits", unit="bits"),
+    _tensor("thumbnail", (16, 16), "the picture in grey, made small, middle 128", "levels", "image", kind=pa.uint8()),
+    REASON,
+])  # fmt: skip
 
 VERDICTS = pa.schema([
     SAMPLE_ID, STYLE, SPLIT,

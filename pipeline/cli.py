@@ -52,7 +52,8 @@ def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrid
     from pipeline.store import Store
 
     loaded = load_recipe(recipe, overrides)
-    pipeline, store = Pipeline(loaded), Store(folder or f"runs/{loaded.name}")
+    store = Store(folder or f"runs/{loaded.name}")
+    pipeline = Pipeline(loaded, store=store)
     c = cost(pipeline, store)
     rates = f"rates measured here: {', '.join(c.measured)}" if c.measured else "rates from the recipe"
     print(f"{c.samples} samples wanted, {c.planned} planned in {c.partitions} partitions; {c.shards} shards, {c.gigabytes:.2f} GB")
@@ -68,7 +69,7 @@ def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = No
     from pipeline.store import Store
 
     store = Store(folder)
-    pipeline = Pipeline(_recipe_of(store, recipe, overrides))
+    pipeline = Pipeline(_recipe_of(store, recipe, overrides), store=store)
     _print_status(pipeline, store)
     for row in failures(pipeline, store):
         print(f"failed: {row['sample_id']} in {row['stage']}: {row['reason']} (traceback {row['digest']})")
@@ -86,7 +87,7 @@ def verify(
     from pipeline.verify import verify as find_problems
 
     store = Store(folder)
-    problems = list(find_problems(Pipeline(frozen_recipe(store)), store, drop_damaged))
+    problems = list(find_problems(Pipeline(frozen_recipe(store), store=store), store, drop_damaged))
     for problem in problems:
         print(problem)
     print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be")
@@ -108,7 +109,7 @@ def show(
     from pipeline.store import Store
 
     store = Store(folder)
-    name, rows = contact_sheet(Pipeline(frozen_recipe(store)), store, stage, count, columns, cell)
+    name, rows = contact_sheet(Pipeline(frozen_recipe(store), store=store), store, stage, count, columns, cell)
     print(f"contact sheet of {rows} rows: {folder.rstrip('/')}/{name}")
 
 
@@ -130,6 +131,27 @@ def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="
 
 
 @app.command()
+def review(
+    folder: GivenRun,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8642,
+) -> None:
+    """Keep and reject samples by hand, on a page that this machine alone can open. Decisions are saved as they are made."""
+    from pipeline.plan import Pipeline
+    from pipeline.review.samples import Samples
+    from pipeline.review.server import ReviewServer
+    from pipeline.review.session import Session
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+
+    store = Store(folder)
+    recipe = frozen_recipe(store)
+    session = Session(Samples(Pipeline(recipe, store=store), store), store)
+    with ReviewServer(session, f"{recipe.name}: review", port) as server:
+        print(f"{server.url} (Ctrl-C ends it; the next `skep run` heeds what was decided)", flush=True)
+        server.serve_forever()
+
+
+@app.command()
 def clean(folder: GivenRun) -> None:
     """Remove the intermediate tables of a finished run, once its shards verify."""
     from pipeline.plan import Pipeline
@@ -138,7 +160,7 @@ def clean(folder: GivenRun) -> None:
     from pipeline.verify import clean_run
 
     store = Store(folder)
-    freed = clean_run(Pipeline(frozen_recipe(store)), store)
+    freed = clean_run(Pipeline(frozen_recipe(store), store=store), store)
     print(f"{folder}: {freed / 1e6:.1f} MB freed; the shards stay")
 
 

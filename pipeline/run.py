@@ -47,7 +47,8 @@ def run(
     `shuffle` is a seed for the order of partitions; no order changes a byte of the data.
     Raises UserError where another launcher holds the folder, a stage cannot run, or too many samples fail.
     """
-    store, pipeline = Store(url), Pipeline(recipe, specs)
+    store = Store(url)
+    pipeline = Pipeline(recipe, specs, store)
     if until and until not in pipeline.by_name:
         raise UserError(f"no stage is called {until}; there are {', '.join(pipeline.by_name)}")
     where.check(recipe, store)

@@ -1,36 +1,77 @@
-"""Which samples the dataset keeps: the lowest ids of each style up to the recipe's count, packed into shards."""
+"""Which samples the dataset keeps: what reviewers say, no duplicates, the lowest ids of each style up to the count; into shards."""
 
 from collections import defaultdict
 
+import numpy as np
 import pyarrow as pa
 
 from manifests.randomness import order_key
-from manifests.recipe import share_out
+from manifests.recipe import Duplicates, share_out
 from manifests.schema import VERDICTS
-from manifests.stage import Context, Stage
+from manifests.stage import KEEP, REJECT, Context, Stage
+from stages.duplicates import copies, leaks
+from stages.filters.picture import UNREADABLE
+
+REVIEWED, COPY, LEAK = "a reviewer's decision", "near-duplicate picture", "pose of the other split"
 
 
 class Select(Stage):
-    """Dataset scope: a verdict on every planned sample, and the shard of each kept one."""
+    """Dataset scope: a verdict on every planned sample, and the shard of each kept one.
+
+    A reviewer's REJECT removes. A reviewer's KEEP overrides the filter, but for a picture that cannot be decoded, and the search
+    for copies; it does not carry a pose across the splits, nor a style beyond its count.
+    """
 
     name = "select"
-    version = 1
+    version = 2
     scope = "dataset"
-    config = ("poses.count", "styles", "shards.samples")
-    reads = ("split",)
+    config = ("poses.count", "styles", "shards.samples", "select.duplicates")
+    reads = ("split", "picture_hash", "thumbnail", "joints3d")
     writes = VERDICTS
+    heeds_decisions = True
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
-        rows = [{**row, "outcome": "kept", "stage": "", "reason": "", "shard": ""} for row in table.to_pylist()]
-        self._mark_surplus(rows)
+        table, losses = self._brought_back(table.sort_by("sample_id"), ctx.ledger)
+        columns = ["sample_id", "style", "split"]
+        rows = [{**row, "outcome": "kept", "stage": "", "reason": "", "shard": ""} for row in table.select(columns).to_pylist()]
+        for row, reason in zip(rows, self._reasons(table, ctx.decisions), strict=True):
+            if reason:
+                row |= {"outcome": "rejected", "stage": self.name, "reason": reason}
+        self._mark_surplus([r for r in rows if r["outcome"] == "kept"])
         self._assign_shards([r for r in rows if r["outcome"] == "kept"], ctx.seed)
-        lost = [{**row, "shard": ""} for row in ctx.ledger.to_pylist()]
+        lost = [{**row, "shard": ""} for row in losses]
         return pa.Table.from_pylist(sorted(rows + lost, key=lambda r: r["sample_id"]), schema=VERDICTS)
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
         kept = [s for s, outcome in zip(table["style"].to_pylist(), table["outcome"].to_pylist(), strict=True) if outcome == "kept"]
         missing = {style: wanted - kept.count(style) for style, wanted in self._wanted().items()}
         return {style: n for style, n in missing.items() if n > 0}
+
+    def _brought_back(self, table: pa.Table, ledger: pa.Table) -> tuple[pa.Table, list[dict]]:
+        """The rows that came through or that reviewers keep, and those that stay lost. What they keep is in table and ledger."""
+        losses = ledger.to_pylist()
+        gone = {row["sample_id"] for row in losses if row["reason"] == UNREADABLE}
+        table = table.filter(pa.array([i not in gone for i in table["sample_id"].to_pylist()], pa.bool_()))
+        back = set(table["sample_id"].to_pylist())
+        return table, [row for row in losses if row["sample_id"] not in back]
+
+    def _reasons(self, table: pa.Table, decisions: dict[str, str]) -> list[str]:
+        """Why each row goes; empty where it stays. Leaks go first: what has gone makes no other row a copy."""
+        decided = [decisions.get(i, "") for i in table["sample_id"].to_pylist()]
+        reasons = [REVIEWED if decision == REJECT else "" for decision in decided]
+        if self._bounds.on:
+            for row in leaks(table, self._in_play(reasons), self._bounds.pose_mm / 1000):
+                reasons[row] = LEAK
+            for row in copies(table, self._in_play(reasons), self._bounds.hash_bits, self._bounds.picture):
+                reasons[row] = "" if decided[row] == KEEP else COPY
+        return reasons
+
+    def _in_play(self, reasons: list[str]) -> np.ndarray:
+        return np.array([not reason for reason in reasons], bool)
+
+    @property
+    def _bounds(self) -> Duplicates:
+        return self.cfg.get("select.duplicates")
 
     def _wanted(self) -> dict[str, int]:
         return share_out(self.cfg.get("poses.count"), self.cfg.styles)

@@ -34,6 +34,8 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "filter.ink.least": (0.005, ["filter", "index"]),
     "filter.ink.most": (0.9, ["filter", "index"]),
     "filter.ink.border": (0.5, ["filter", "index"]),
+    "filter.detector": ("{body}", ["filter", "index"]),
+    "filter.calibration": ("{body}", ["filter", "index"]),
     "shards.samples": (3, ["select", "index"]),
     "run.workers": (7, []),
     "run.timeout_s": (9.0, []),
@@ -66,7 +68,9 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "sketches.diffusion.device": ("cuda", ["sketches", "index"]),
     "sketches.diffusion.compile": (True, ["sketches", "index"]),
 }
-OTHER_VALUES = {"poses": ["poses", "index"], "projections": ["projections", "index"]}  # sections read as a whole
+OTHER_VALUES = {  # sections read as a whole
+    "poses": ["poses", "index"], "projections": ["projections", "index"], "filter": ["filter", "index"], "select": ["select"],
+}  # fmt: skip
 
 
 def _fields(section, prefix=""):
@@ -81,6 +85,8 @@ def _fields(section, prefix=""):
 def _change(field, value):
     """A value for a field that CHANGES does not list, and the stages that read it."""
     readers = OTHER_VALUES[field.split(".")[0]]
+    if value is None or isinstance(value, bool):
+        return (0.5 if value is None else not value), readers
     if isinstance(value, dict):
         return {**value, next(iter(value)): 9.0}, readers
     if isinstance(value, tuple):

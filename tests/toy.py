@@ -19,12 +19,13 @@ from manifests.randomness import split_of
 from manifests.recipe import Recipe, check_recipe
 from manifests.schema import REASON, SAMPLE_ID, SHARDS, SPLIT
 from manifests.stage import Resources, Stage
+from stages.select import Select
 from tests import faults  # noqa: F401 - where the environment asks for it, every process that loads these stages may be struck
 
 
 def specs(sketches: str = "Blobs") -> tuple[str, ...]:
     """The toy pipeline with another class for the sketches."""
-    return ("tests.toy:Values", f"tests.toy:{sketches}", "stages.select:Select", "tests.toy:Tars", "stages.shards.index:Index")
+    return ("tests.toy:Values", f"tests.toy:{sketches}", "tests.toy:Chosen", "tests.toy:Tars", "stages.shards.index:Index")
 
 
 SPECS = specs()
@@ -34,7 +35,7 @@ def toy_recipe(**more) -> Recipe:
     """Two styles, partitions of five; dotted keys override, as in `poses__count=40`."""
     data: dict = {
         "name": "toy", "seed": 3, "styles": ["ink", "kids"], "partition_size": 5, "poses": {"count": 30, "oversample": 1.3},
-        "shards": {"samples": 7}, "split": {"val": 0.2}, "run": {"workers": 1, "timeout_s": 60},
+        "shards": {"samples": 7}, "select": {"duplicates": {"on": False}}, "split": {"val": 0.2}, "run": {"workers": 1, "timeout_s": 60},
     }  # fmt: skip
     for key, value in more.items():
         section, _, name = key.partition("__")
@@ -117,6 +118,12 @@ class Gpu(Blobs):
     """Wants a GPU."""
 
     resources = Resources(gpus=1)
+
+
+class Chosen(Select):
+    """The real selection, of blobs that have no looks to compare."""
+
+    reads = tuple(column for column in Select.reads if column not in ("picture_hash", "thumbnail", "joints3d"))
 
 
 class Tars(Stage):

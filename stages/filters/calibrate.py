@@ -1,0 +1,98 @@
+"""Thresholds of the filter's checks for one detector: `python -m stages.filters.calibrate --cache CACHE`; `make calibrate-filter`.
+
+Clean held-out drawings of the renderer are read, and each threshold is set so that a stated share of each style's drawings falls
+below it. The file says which detector and which drawings that were; the stage refuses it beside another detector.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from manifests.errors import UserError, command
+from manifests.recipe import Filter
+from manifests.skeleton import STYLES
+from stages.detector.cache import Drawings, label_of, load_drawings
+from stages.detector.detect import Detector, load_detector
+from stages.filters.calibration import BUNDLED_FILE, Calibration, detector_digest
+from stages.filters.checks import SCORES, judge
+from stages.filters.look import Look, looks_of
+from stages.tensorfile import write_atomically
+
+# Share of a style's clean drawings that each score may cost: 6 % in all.
+SHARES = {"oks": 0.01, "pck": 0.005, "limbs": 0.015, "box": 0.005, "figures": 0.015, "style": 0.01}
+_FEWEST = 20  # drawings of a style
+_DIGITS = 4
+_AT_ONCE = 32
+_OPEN = Calibration("", {name: dict.fromkeys(STYLES, 0.0) for name in SCORES}, "")
+
+
+def scores_of(detector: Detector, drawings: Drawings) -> dict[str, np.ndarray]:
+    """Each of SCORES (N,) for N drawings."""
+    made = [judge(look, Filter(), _OPEN)[1] for look in _looks(detector, drawings)]
+    return {name: np.array([scores[name] for scores in made]) for name in SCORES}
+
+
+def thresholds(scores: dict[str, np.ndarray], styles: np.ndarray) -> dict[str, dict[str, float]]:
+    """By score and style: the value that the score's share of the drawings, to the nearest drawing, does not reach."""
+    least: dict[str, dict[str, float]] = {name: {} for name in SCORES}
+    for index, style in enumerate(STYLES):
+        rows = styles == index
+        if rows.sum() < _FEWEST:
+            raise UserError(f"{rows.sum()} drawings of {style}; expected {_FEWEST} at least")
+        for name in SCORES:
+            passing = np.sort(scores[name][rows])[round(SHARES[name] * int(rows.sum()))]
+            least[name][style] = float(np.floor(passing * 10**_DIGITS) / 10**_DIGITS)
+    return least
+
+
+def lost(scores: dict[str, np.ndarray], styles: np.ndarray, least: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Share of each style's drawings that fall below any threshold."""
+    out = np.zeros(len(styles), bool)
+    for name in SCORES:
+        out |= scores[name] < np.array([least[name][style] for style in STYLES])[styles]
+    return {style: round(float(out[styles == index].mean()), 4) for index, style in enumerate(STYLES)}
+
+
+def _looks(detector: Detector, drawings: Drawings) -> list[Look]:
+    looks: list[Look] = []
+    for first in range(0, len(drawings), _AT_ONCE):
+        rows = range(first, min(first + _AT_ONCE, len(drawings)))
+        images = [drawings.picture(i) for i in rows]
+        labels = [_labels(drawings, i) for i in rows]
+        looks += looks_of(images, labels, detector.detect(images))
+    return looks
+
+
+def _labels(drawings: Drawings, i: int) -> dict:
+    style = STYLES[int(drawings.styles[i])]
+    return {"style": style, "joints2d": drawings.joints[i], "visibility": drawings.visibility[i], "bbox": drawings.boxes[i]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings --split val")
+    parser.add_argument("--count", type=int, help="drawings to read, of all styles together; default: all")
+    parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
+    parser.add_argument("--out", type=Path, default=BUNDLED_FILE, help="default: the bundled calibration")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    drawings = load_drawings(args.cache, "val", args.count)
+    scores = scores_of(load_detector(args.weights), drawings)
+    least = thresholds(scores, drawings.styles)
+    result = {
+        "detector": detector_digest(args.weights),
+        "drawings": {"count": len(drawings), "drawn_by": label_of(args.cache), "split": "val"},
+        "shares": SHARES,
+        "lost": lost(scores, drawings.styles, least),
+        "least": least,
+    }
+    write_atomically(args.out, json.dumps(result, indent=1).encode() + b"\n")
+    print(json.dumps({"out": str(args.out), "lost": result["lost"]}))
+
+
+if __name__ == "__main__":
+    command(main)
