@@ -9,15 +9,18 @@ from manifests.recipe import share_out
 from manifests.schema import VERDICTS
 from manifests.stage import Context, Stage
 
+# What a sample takes in a shard beside its picture, at most: words, labels, headers; and what ends a shard.
+BESIDE_PICTURE, RECORD = 16 << 10, 10240
+
 
 class Select(Stage):
     """Dataset scope: a verdict on every planned sample, and the shard of each kept one."""
 
     name = "select"
-    version = 1
+    version = 2
     scope = "dataset"
-    config = ("poses.count", "styles", "shards.samples")
-    reads = ("split",)
+    config = ("poses.count", "styles", "shards")
+    reads = ("split", "image_bytes")
     writes = VERDICTS
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
@@ -44,8 +47,20 @@ class Select(Stage):
                 row["outcome"] = "surplus"
 
     def _assign_shards(self, kept: list[dict], seed: int) -> None:
-        size = self.cfg.get("shards.samples")
         for split in ("train", "val"):
             mixed = sorted((r for r in kept if r["split"] == split), key=lambda r: order_key(seed, r["sample_id"]))
-            for i, row in enumerate(mixed):
-                row["shard"] = f"{split}-{i // size:06d}"
+            for row, number in zip(mixed, self._cut([r["image_bytes"] for r in mixed]), strict=True):
+                row["shard"] = f"{split}-{number:06d}"
+
+    def _cut(self, sizes: list[int]) -> list[int]:
+        """The shard's number of each sample in order, from the sizes of the pictures."""
+        most, numbers, count, size = self.cfg.shards.megabytes * 1e6 - RECORD, [], 0, 0
+        for image in sizes:
+            taken = image + BESIDE_PICTURE
+            if numbers and (count == self.cfg.shards.samples or size + taken > most):
+                numbers.append(numbers[-1] + 1)
+                count, size = 0, 0
+            else:
+                numbers.append(numbers[-1] if numbers else 0)
+            count, size = count + 1, size + taken
+        return numbers

@@ -59,6 +59,7 @@ class Sketches(Stage):
         kind = self.cfg.sketches.image_format
         columns = {
             "sample_id": ids, "image": images, "image_format": [kind] * len(ids), "appearance": phrases,
+            "image_bytes": [len(image) for image in images],
             "generator": [self.cfg.sketches.source] * len(ids), "reason": [""] * len(ids),
         }  # fmt: skip
         return schema.to_table(schema.SKETCHES, columns)
