@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from manifests.arrays import unpack
-from manifests.errors import UserError
 from manifests.sample import decode_words
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
 from stages.body.rotations import matrix_from_axis_angle
@@ -65,8 +64,6 @@ def from_hips(joints3d: np.ndarray) -> np.ndarray:
 def _part(packed: Packed, name: str, work: Callable[[], Any]) -> Any:
     try:
         return work()
-    except UserError:
-        raise
     except Exception as e:  # whatever a decoder makes of bytes that somebody prepared for it
         refuse(packed.shard, packed.offset, f"the {name} of sample {packed.sample_id} does not decode ({' '.join(str(e).split())})")
 

@@ -1,6 +1,6 @@
 """The members of one sample in a shard: a picture, a `.json` of words and scores, a `.npz` of label arrays.
 
-The json ends with a sha256 of all three, itself up to that point included: a sample vouches for itself, wherever its shard goes.
+The json ends with a sha256 of picture, npz and the json without it: a sample vouches for itself, wherever its shard goes.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ LABELS = tuple(field.name for field in label_fields())
 IMAGES = ("png", "jpg")
 # What a sample's members take at most, for readers that trust nobody: far above any of ours.
 MOST_BYTES = {"png": 16 << 20, "jpg": 16 << 20, "json": 64 << 10, "npz": 64 << 10}
-_SEAL = ',"sha256":"{}"}}'
-_SEAL_BYTES = len(_SEAL.format("0" * 64))
+_SEAL = b',"sha256":"%b"}'
+_SEAL_BYTES = len(_SEAL % bytes(64))
 _TEXTS = ("sample_id", "style", "split", "source_id", "proportions", "generator")
 
 
@@ -33,15 +33,22 @@ def encode_sample(row: dict) -> dict[str, bytes]:
         "generator": row["generator"],
         "scores": {"ink": round(float(row["score_ink"]), 6)},
     }
-    text = json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()[:-1]
+    text = json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     labels = pack(row)
-    return {row["image_format"]: row["image"], "json": text + _SEAL.format(_digest(row["image"], text, labels)).encode(), "npz": labels}
+    return {row["image_format"]: row["image"], "json": sealed(row["image"], text, labels), "npz": labels}
+
+
+def sealed(image: bytes, text: bytes, labels: bytes) -> bytes:
+    """The json object `text` with the sha256 of the sample for its last entry."""
+    digest = hashlib.sha256(image)
+    digest.update(labels)
+    digest.update(text)
+    return text[:-1] + _SEAL % digest.hexdigest().encode()
 
 
 def check_seal(image: bytes, text: bytes, labels: bytes) -> None:
     """Raises ValueError where the members of a sample are not those that were written together."""
-    text, seal = text[:-_SEAL_BYTES], text[-_SEAL_BYTES:]
-    if seal != _SEAL.format(_digest(image, text, labels)).encode():
+    if sealed(image, text[:-_SEAL_BYTES] + b"}", labels) != text:
         raise ValueError("differs from its sha256")
 
 
@@ -58,10 +65,3 @@ def decode_words(data: bytes, sample_id: str) -> dict:
     if wrong or words["sample_id"] != sample_id or words["style"] not in STYLES or not isinstance(words.get("text"), dict):
         raise ValueError(f"not the words of sample {sample_id}")
     return words
-
-
-def _digest(image: bytes, text: bytes, labels: bytes) -> str:
-    digest = hashlib.sha256(image)
-    digest.update(labels)
-    digest.update(text)
-    return digest.hexdigest()

@@ -120,7 +120,7 @@ SHARDS = pa.schema([
 # What became of the planned samples, counted: the first columns say which, the last how many.
 TALLIES = pa.schema([
     VERDICTS.field("outcome"), VERDICTS.field("stage"),
-    _text("reason", "as in the verdicts; of failures the kind of exception alone"),
+    _text("reason", "as in the verdicts, up to the first colon"),
     STYLE, SPLIT, _field("samples", pa.int64(), "number of samples"),
 ])  # fmt: skip
 

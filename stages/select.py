@@ -10,7 +10,7 @@ from manifests.schema import VERDICTS
 from manifests.stage import Context, Stage
 
 # What a sample takes in a shard beside its picture, at most: words, labels, headers; and what ends a shard.
-BESIDE_PICTURE, RECORD = 16 << 10, 10240
+BESIDE_PICTURE, ENDING = 16 << 10, 80 << 10
 
 
 class Select(Stage):
@@ -54,7 +54,8 @@ class Select(Stage):
 
     def _cut(self, sizes: list[int]) -> list[int]:
         """The shard's number of each sample in order, from the sizes of the pictures."""
-        most, numbers, count, size = self.cfg.shards.megabytes * 1e6 - RECORD, [], 0, 0
+        most, count, size = self.cfg.shards.megabytes * 1e6 - ENDING, 0, 0
+        numbers: list[int] = []
         for image in sizes:
             taken = image + BESIDE_PICTURE
             if numbers and (count == self.cfg.shards.samples or size + taken > most):

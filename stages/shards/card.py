@@ -41,17 +41,17 @@ def _about(index: Index) -> str:
 def _counts(index: Index) -> str:
     kept = index.counted("style", "split", outcome="kept")
     styles = sorted({style for style, _ in index.counted("style", "outcome")})
-    rows = [[style, *(kept.get((style, split), 0) for split in ("train", "val"))] for style in styles]
-    rows = [[*row, row[1] + row[2]] for row in rows]
-    total = ["all", *(sum(row[i] for row in rows) for i in (1, 2, 3))]
-    return "## Samples\n\n" + table(["style", "train", "val", "both"], [*rows, total])
+    counts = {style: [kept.get((style, split), 0) for split in ("train", "val")] for style in styles}
+    counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    return "## Samples\n\n" + table(["style", "train", "val", "both"], [[style, *row, sum(row)] for style, row in counts.items()])
 
 
 def _losses(index: Index) -> str:
     by_style = index.counted("outcome", "style")
     styles = sorted({style for _, style in by_style})
-    rows = [[o, *(by_style.get((o, s), 0) for s in styles), sum(by_style.get((o, s), 0) for s in styles)] for o in OUTCOMES]
-    total = ["planned", *(sum(row[i] for row in rows) for i in range(1, len(styles) + 2))]
+    counts = {outcome: [by_style.get((outcome, style), 0) for style in styles] for outcome in OUTCOMES}
+    counts["planned"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    rows = [[outcome, *row, sum(row)] for outcome, row in counts.items()]
     reasons = [
         [outcome, stage or "select", reason or "more than were asked for", count]
         for (outcome, stage, reason), count in index.counted("outcome", "stage", "reason").items()
@@ -60,7 +60,7 @@ def _losses(index: Index) -> str:
     return (
         "## What became of every planned sample\n\n"
         "Nothing is left out: kept + rejected + surplus + failed = planned. Each sample's verdict is in `verdicts/`.\n\n"
-        + table(["outcome", *styles, "all"], [*rows, total])
+        + table(["outcome", *styles, "all"], rows)
         + "\n\n"
         + (table(["outcome", "stage", "reason", "samples"], reasons) if reasons else "Every planned sample was kept.")
     )

@@ -23,7 +23,7 @@ _CONTEXT = {
     "separator": "cr:separator", "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
 }  # fmt: skip
 _PARQUET = "application/x-parquet"
-_MEDIA = {"png": "image/png", "jpg": "image/jpeg", "json": "application/json", "npz": "application/zip"}
+_MEDIA = {"png": "image/png", "jpg": "image/jpeg", "json": "application/json", "npz": "application/x-npz"}
 # (field, path in the sample's json, meaning)
 _WORDS = (
     ("style", "$.style", "style of the drawing"), ("split", "$.split", "train or val"),

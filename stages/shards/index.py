@@ -85,8 +85,7 @@ def licence_of(cfg: Any) -> str:
 def tallied(verdicts: pa.Table) -> pa.Table:
     """schema.TALLIES of a table of verdicts."""
     kinds = pc.struct_field(pc.extract_regex(verdicts["reason"], r"^(?P<kind>[^:]*)"), "kind")
-    reasons = pc.if_else(pc.equal(verdicts["outcome"], "failed"), kinds, verdicts["reason"])
-    table = verdicts.set_column(verdicts.schema.get_field_index("reason"), "reason", reasons)
+    table = verdicts.set_column(verdicts.schema.get_field_index("reason"), "reason", kinds)
     groups = TALLIES.names[:-1]
     counts = table.group_by(groups, use_threads=False).aggregate([("sample_id", "count")]).sort_by([(g, "ascending") for g in groups])
     return counts.rename_columns({"sample_id_count": "samples"}).select(TALLIES.names).cast(TALLIES)

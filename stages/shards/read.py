@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from manifests.sample import IMAGES, check_seal
-from stages.shards.tar import Member, members, refuse
+from stages.shards.tar import Member, Readable, members, members_passed, refuse
 
 
 class Packed(NamedTuple):
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     parts: tuple[tuple[int, int], ...]
 
 
-def packed_samples(file: BinaryIO, shard: str, check: bool = True) -> Iterator[Packed]:
+def packed_samples(file: Readable, shard: str, check: bool = True) -> Iterator[Packed]:
     """The samples of an open shard. `check`: each is compared with its sha256 first. Raises BadShard."""
     for picture, words, labels in _threes(members(file, shard), shard):
         sample = Packed(picture.sample_id, shard, picture.header, picture.data, words.data, labels.data)
@@ -35,7 +35,7 @@ def packed_samples(file: BinaryIO, shard: str, check: bool = True) -> Iterator[P
 
 def places(file: BinaryIO, shard: str) -> list[Place]:
     """Where the samples of an open shard lie; reads the headers alone. Raises BadShard."""
-    threes = _threes(members(file, shard, passing=True), shard)
+    threes = _threes(members_passed(file, shard), shard)
     return [Place(three[0].sample_id, three[0].header, tuple((m.offset, m.size) for m in three)) for three in threes]
 
 
@@ -62,10 +62,14 @@ def _threes(found: Iterator[Member], shard: str) -> Iterator[tuple[Member, Membe
     """Members by sample: picture, json, npz, side by side and in this order, no sample twice."""
     seen = set()
     for picture in found:
-        three = (picture, next(found, None), next(found, None))
-        kinds = [m and (m.sample_id, m.extension) for m in three]
+        words, labels = next(found, None), next(found, None)
         key = picture.sample_id
-        if picture.extension not in IMAGES or kinds[1:] != [(key, "json"), (key, "npz")] or key in seen:
+        if not words or not labels or _kinds(picture, words, labels) != (key, key, True) or key in seen:
             refuse(shard, picture.header, f"sample {key} is not a picture, json and npz side by side, once")
         seen.add(key)
-        yield three  # type: ignore[misc] - none is missing
+        yield picture, words, labels
+
+
+def _kinds(picture: Member, words: Member, labels: Member) -> tuple[str, str, bool]:
+    in_order = picture.extension in IMAGES and (words.extension, labels.extension) == ("json", "npz")
+    return words.sample_id, labels.sample_id, in_order

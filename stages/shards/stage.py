@@ -55,6 +55,8 @@ def write_shard(file: BinaryIO, rows: Iterable[dict]) -> None:
 def preview(row: dict) -> dict:
     """A row as schema.PREVIEW has it."""
     image = cv2.imdecode(np.frombuffer(row["image"], np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{row['sample_id']}: its picture cannot be decoded")
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     words = {name: row[name] for name in ("sample_id", "style", "split", "motion")}
     joints = (row["joints2d"] / len(image)).astype(np.float32).ravel()

@@ -7,12 +7,15 @@ header or padding that could mean anything. For `tar`, `tarfile` and `webdataset
 import re
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn, Protocol
 
 from manifests.errors import UserError
 from manifests.sample import MOST_BYTES
 
 BLOCK, RECORD = 512, 10240
+# The labels of the last sample are a zip. Whoever looks for the end of one in the last 64 KiB of a file (mlcroissant does) would take
+# the tar for it, so that many zeros end a shard, and more up to a whole record.
+_END = 7 * RECORD
 _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s16s155s12x")
 _SUM_AT = 148
 _NAME = re.compile(r"([a-z]+-[0-9]{6,9})\.(png|jpg|json|npz)")
@@ -32,8 +35,16 @@ def refuse(shard: str, offset: int, what: str) -> NoReturn:
     raise BadShard(f"{shard}, byte {offset}: {what}", shard, offset)
 
 
+class Readable(Protocol):
+    """All that a shard is read through."""
+
+    def read(self, size: int, /) -> bytes:
+        """That many bytes, fewer at the end."""
+        ...
+
+
 class Member(NamedTuple):
-    """One file of a tar: whose and what, the offset of its header and of its bytes, and the bytes unless they were passed over."""
+    """One file of a tar: whose and what, the offset of its header and of its bytes, and the bytes."""
 
     sample_id: str
     extension: str
@@ -49,7 +60,7 @@ def write_member(file: BinaryIO, name: str, data: bytes) -> None:
 
 
 def write_end(file: BinaryIO) -> None:
-    """Close the archive as `tar` does: zeros up to a whole record."""
+    """Close the archive with zeros."""
     file.write(bytes(_ending(file.tell())))
 
 
@@ -60,22 +71,29 @@ def header(name: str, size: int) -> bytes:
     return block[:_SUM_AT] + b"%06o\0 " % sum(block) + block[_SUM_AT + 8 :]
 
 
-def members(file: BinaryIO, shard: str, passing: bool = False) -> Iterator[Member]:
-    """The members of an open tar, in order; `passing` leaves their bytes unread. Raises BadShard where anything is amiss."""
+def members(file: Readable, shard: str) -> Iterator[Member]:
+    """The members of an open tar, in order. Raises BadShard where anything is amiss."""
     offset = 0
     while any(block := _take(file, shard, offset, BLOCK)):
         sample_id, extension, size = _parsed(block, shard, offset)
         filled = size + -size % BLOCK
-        if passing:
-            file.seek(filled, 1)
-        data = b"" if passing else _take(file, shard, offset + BLOCK, filled)
+        data = _take(file, shard, offset + BLOCK, filled)
         if any(data[size:]):
             refuse(shard, offset + BLOCK + size, "there should be zeros after this member")
         yield Member(sample_id, extension, offset, offset + BLOCK, size, data[:size])
         offset += BLOCK + filled
-    rest = file.read(RECORD + 1)
-    if len(rest) + BLOCK != _ending(offset) or any(rest):
-        refuse(shard, offset, "the end of the shard is not as it was written")
+    _finish(file, shard, offset)
+
+
+def members_passed(file: BinaryIO, shard: str) -> Iterator[Member]:
+    """The same without their bytes, which are passed over."""
+    offset = 0
+    while any(block := _take(file, shard, offset, BLOCK)):
+        sample_id, extension, size = _parsed(block, shard, offset)
+        yield Member(sample_id, extension, offset, offset + BLOCK, size, b"")
+        offset += BLOCK + size + -size % BLOCK
+        file.seek(offset)
+    _finish(file, shard, offset)
 
 
 def _parsed(block: bytes, shard: str, offset: int) -> tuple[str, str, int]:
@@ -91,7 +109,14 @@ def _parsed(block: bytes, shard: str, offset: int) -> tuple[str, str, int]:
     return found[1], found[2], int(size[:11], 8)
 
 
-def _take(file: BinaryIO, shard: str, offset: int, size: int) -> bytes:
+def _finish(file: Readable, shard: str, offset: int) -> None:
+    """After the first block of zeros there are only more, as many as were written."""
+    rest = file.read(_END + RECORD)
+    if len(rest) + BLOCK != _ending(offset) or any(rest):
+        refuse(shard, offset, "the end of the shard is not as it was written")
+
+
+def _take(file: Readable, shard: str, offset: int, size: int) -> bytes:
     data = file.read(size)
     if len(data) != size:
         refuse(shard, offset + len(data), "the shard ends here, in the middle")
@@ -100,4 +125,4 @@ def _take(file: BinaryIO, shard: str, offset: int, size: int) -> bytes:
 
 def _ending(offset: int) -> int:
     """How many zeros end an archive whose members take `offset` bytes."""
-    return 2 * BLOCK + -(offset + 2 * BLOCK) % RECORD
+    return _END + -offset % RECORD

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from manifests import schema
 from manifests.dataset import FILE, make_index
 from manifests.recipe import Estimator
 from manifests.skeleton import EDGES
-from stages.body.model import load_body
+from stages.body.model import BodyModel, load_body
 from stages.shards.index import layout
 from stages.shards.stage import write_shard
 from stages.shards.tar import write_end, write_member
@@ -22,13 +23,18 @@ SIZE = 96
 TINY = Estimator(size=64, width=8, steps=6, batch=4, checkpoint_every=2)
 
 
+@cache
+def _body() -> BodyModel:
+    return load_body()
+
+
 def stick_row(number: int, split: str) -> dict:
     """A row with every column of a sample: a random pose, seen in weak perspective, drawn as lines."""
     rng = np.random.default_rng(number)
     pose = rng.normal(0, 0.3, (24, 3))
     pose[0] = (Rotation.from_euler("x", 180, degrees=True) * Rotation.from_rotvec(rng.normal(0, 0.4, 3))).as_rotvec()
     betas = rng.normal(0, 1, 10)
-    joints3d = load_body().joints(pose, betas)[1]
+    joints3d = _body().joints(pose, betas)[1]
     joints2d = from_hips(joints3d)[:, :2] * 0.32 * SIZE + SIZE / 2
     row = {f.name: np.zeros(schema.shape_of(f), f.type.value_type.to_pandas_dtype()) for f in schema.PROJECTIONS if b"shape" in f.metadata}
     labels = {"pose": pose, "betas": betas, "joints3d": joints3d, "joints3d_drawn": joints3d, "joints2d": joints2d}
