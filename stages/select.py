@@ -28,7 +28,9 @@ class Select(Stage):
         self._mark_surplus(rows)
         self._assign_shards([r for r in rows if r["outcome"] == "kept"], ctx.seed)
         lost = [{**row, "shard": ""} for row in ctx.ledger.to_pylist()]
-        return pa.Table.from_pylist(sorted(rows + lost, key=lambda r: r["sample_id"]), schema=VERDICTS)
+        # A shard holds its samples in the order of this table.
+        listed = sorted(rows + lost, key=lambda r: (r["shard"], order_key(ctx.seed, r["sample_id"])))
+        return pa.Table.from_pylist(listed, schema=VERDICTS)
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
         kept = [s for s, outcome in zip(table["style"].to_pylist(), table["outcome"].to_pylist(), strict=True) if outcome == "kept"]

@@ -26,10 +26,12 @@ _PARQUET = "application/x-parquet"
 _MEDIA = {"png": "image/png", "jpg": "image/jpeg", "json": "application/json", "npz": "application/x-npz"}
 # (field, path in the sample's json, meaning)
 _WORDS = (
+    ("sample_id", "$.sample_id", "name of the sample"),
     ("style", "$.style", "style of the drawing"), ("split", "$.split", "train or val"),
     ("source_id", "$.source_id", "the clip or draw that the pose came from"), ("motion", "$.text.motion", "what the figure does"),
     ("appearance", "$.text.appearance", "what the figure looks like"), ("generator", "$.generator", "what drew the picture"),
 )  # fmt: skip
+_BEFORE_DOT = {"regex": r"^([^.]+)\..*$"}
 _VERDICT = {
     "sample_id": "name of the sample", "style": "style of the drawing", "split": "train or val", "reason": "why it was not kept",
     "outcome": "kept, rejected, surplus or failed", "stage": "who rejected it, or where it failed", "shard": "what holds it",
@@ -71,8 +73,11 @@ def _inside(name: str, kind: str, tars: list[dict]) -> dict:
 
 
 def _records(index: Index) -> list[dict]:
-    pictures = [_name_field("pictures"), _field("pictures", "image", "sc:ImageObject", "the drawing", {"fileProperty": "content"})]
-    words = [_name_field("words"), *(_field("words", name, "sc:Text", doc, {"jsonPath": path}) for name, path, doc in _WORDS)]
+    pictures = [
+        _field("pictures", "sample_id", "sc:Text", "name of the sample", {"fileProperty": "filename"}, transform=_BEFORE_DOT),
+        _field("pictures", "image", "sc:ImageObject", "the drawing", {"fileProperty": "content"}),
+    ]
+    words = [_field("words", name, "sc:Text", doc, {"jsonPath": path}) for name, path, doc in _WORDS]
     verdicts = [_field("verdicts", name, "sc:Text", doc, {"column": name}) for name, doc in _VERDICT.items()]
     sets = {"pictures": pictures, "words": words, **({"verdicts": verdicts} if index.verdicts else {})}
     return [_record_set(name, fields) for name, fields in sets.items()]
@@ -80,12 +85,6 @@ def _records(index: Index) -> list[dict]:
 
 def _record_set(name: str, fields: list[dict]) -> dict:
     return {"@type": "cr:RecordSet", "@id": f"{name}-records", "name": name, "key": {"@id": f"{name}/sample_id"}, "field": fields}
-
-
-def _name_field(files: str) -> dict:
-    """The sample's name, which a member's name begins with."""
-    name = {"fileProperty": "filename"}
-    return _field(files, "sample_id", "sc:Text", "name of the sample", name, transform={"regex": r"^([^.]+)\..*$"})
 
 
 def _field(files: str, name: str, kind: str, doc: str, extract: dict, **more: dict) -> dict:

@@ -93,9 +93,9 @@ def tallied(verdicts: pa.Table) -> pa.Table:
 
 def write_verdicts(ctx: Context) -> list[dict]:
     """Write `verdicts/*.parquet`; returns the index's entries of them."""
-    entries = []
-    for number, start in enumerate(range(0, max(1, len(ctx.ledger)), VERDICTS_A_FILE)):
-        part, name = ctx.ledger.slice(start, VERDICTS_A_FILE), f"verdicts/{number:06d}.parquet"
+    verdicts, entries = ctx.ledger.sort_by("sample_id"), []
+    for number, start in enumerate(range(0, max(1, len(verdicts)), VERDICTS_A_FILE)):
+        part, name = verdicts.slice(start, VERDICTS_A_FILE), f"verdicts/{number:06d}.parquet"
         with ctx.sink.open(name) as file:
             pq.write_table(part, file, compression="zstd")
         entries.append({"file": name, "rows": len(part), "bytes": file.size, "sha256": file.sha256})

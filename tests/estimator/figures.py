@@ -43,7 +43,7 @@ def stick_row(number: int, split: str) -> dict:
     words = dict.fromkeys(("proportions", "appearance", "motion", "generator"), "-")
     picture = cv2.imencode(".png", stick_picture(joints2d))[1].tobytes()
     row |= words | {"sample_id": f"{style}-{number:06d}", "style": style, "split": split, "source_id": f"clip-{number}"}
-    return row | {"score_ink": 0.1, "image": picture, "image_format": "png"}
+    return row | {"score_ink": 0.1, "image": picture, "image_format": "png", "image_bytes": len(picture)}
 
 
 def stick_picture(joints2d: np.ndarray) -> np.ndarray:
