@@ -81,7 +81,7 @@ def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = No
 def verify(
     folder: GivenData,
     drop_damaged: Annotated[bool, typer.Option("--drop-damaged", help="forget damaged units; the next run makes them again")] = False,
-    held_out: Annotated[str, typer.Option(help="another dataset, whose val samples must not lie in this one's train split either")] = "",
+    held_out: Annotated[str, typer.Option(help="a dataset, or val-600: its val poses must not be in this one's train split")] = "",
 ) -> None:
     """Compare every file with its sha256, and the splits with each other. Exits with 1 where something is wrong."""
     problems = list(_problems(folder, drop_damaged, held_out))
@@ -99,13 +99,14 @@ def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
     from pipeline.store import Store
     from pipeline.verify import verify as find_problems
     from stages.shards.check import check_dataset
+    from stages.shards.held_out import open_held_out
 
     store = Store(folder)
     alone = store.exists(FILE)
     if not alone:
         yield from find_problems(Pipeline(frozen_recipe(store)), store, drop_damaged)
     if alone or store.exists(f"dataset/{FILE}"):
-        yield from check_dataset(Dataset(folder), Dataset(held_out) if held_out else None)
+        yield from check_dataset(Dataset(folder), open_held_out(held_out) if held_out else None)
 
 
 @app.command()

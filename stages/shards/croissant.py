@@ -24,13 +24,6 @@ _CONTEXT = {
 }  # fmt: skip
 _PARQUET = "application/x-parquet"
 _MEDIA = {"png": "image/png", "jpg": "image/jpeg", "json": "application/json", "npz": "application/x-npz"}
-# (field, path in the sample's json, meaning)
-_WORDS = (
-    ("sample_id", "$.sample_id", "name of the sample"),
-    ("style", "$.style", "style of the drawing"), ("split", "$.split", "train or val"),
-    ("source_id", "$.source_id", "the clip or draw that the pose came from"), ("motion", "$.text.motion", "what the figure does"),
-    ("appearance", "$.text.appearance", "what the figure looks like"), ("generator", "$.generator", "what drew the picture"),
-)  # fmt: skip
 _BEFORE_DOT = {"regex": r"^([^.]+)\..*$"}
 _VERDICT = {
     "sample_id": "name of the sample", "style": "style of the drawing", "split": "train or val", "reason": "why it was not kept",
@@ -77,9 +70,8 @@ def _records(index: Index) -> list[dict]:
         _field("pictures", "sample_id", "sc:Text", "name of the sample", {"fileProperty": "filename"}, transform=_BEFORE_DOT),
         _field("pictures", "image", "sc:ImageObject", "the drawing", {"fileProperty": "content"}),
     ]
-    words = [_field("words", name, "sc:Text", doc, {"jsonPath": path}) for name, path, doc in _WORDS]
     verdicts = [_field("verdicts", name, "sc:Text", doc, {"column": name}) for name, doc in _VERDICT.items()]
-    sets = {"pictures": pictures, "words": words, **({"verdicts": verdicts} if index.verdicts else {})}
+    sets = {"pictures": pictures, **({"verdicts": verdicts} if index.verdicts else {})}
     return [_record_set(name, fields) for name, fields in sets.items()]
 
 

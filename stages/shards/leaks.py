@@ -46,5 +46,10 @@ def leaks(train: Side, val: Side) -> Iterator[str]:
     """A sentence for everything that lies on both sides."""
     for what, ours, theirs in (("source", train.source_ids, val.source_ids), ("sample", train.sample_ids, val.sample_ids)):
         yield from (f"{what} {name} is in train and in val" for name in sorted(set(ours) & set(theirs)))
+    yield from shared_poses(train, val)
+
+
+def shared_poses(train: Side, val: Side) -> Iterator[str]:
+    """A sentence for every val sample whose pose is nearly that of a train sample."""
     for i, j in same_poses(val.bones, train.bones):
         yield f"val sample {val.sample_ids[i]} has nearly the pose of train sample {train.sample_ids[j]}"
