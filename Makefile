@@ -21,6 +21,10 @@ DRAWINGS ?= 25000
 HELD_OUT ?= 360
 PLANTED ?= 200
 KILLS ?= 1000
+ATTACKS ?= 10000
+URL ?=
+FORMAT ?= coco
+OUT ?= runs/export
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,10 +33,10 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
-	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
 	@echo; echo "variables: RECIPE=$(RECIPE) RUN=$(RUN) EXECUTOR=$(EXECUTOR) SET='poses.count=300 run.workers=4'"
 
 setup: $(READY) ## make .venv with the pinned packages
@@ -78,7 +82,7 @@ plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is sp
 status: $(READY) ## what of RUN is done, stale, failed, to do
 	$(SKEP) status $(RUN)
 
-verify: $(READY) ## compare every file of RUN with its sha256
+verify: $(READY) ## compare every file of RUN with its sha256, its splits with each other
 	$(SKEP) verify $(RUN)
 
 show: $(READY) ## contact sheet of the sketches of RUN
@@ -86,6 +90,16 @@ show: $(READY) ## contact sheet of the sketches of RUN
 
 review: $(READY) ## keep and reject samples of RUN by hand, on a local page
 	$(SKEP) review $(RUN)
+
+push: $(READY) ## copy the dataset of RUN to URL, checked there; goes on where it was cut short
+	$(SKEP) push $(RUN) $(URL)
+
+export: $(READY) ## write the dataset of RUN as FORMAT (hmr2 or coco) into OUT
+	$(SKEP) export $(RUN) $(OUT) --format $(FORMAT)
+
+val-600: $(READY) ## draw the 600 held-out samples, check them, freeze them into the package
+	$(SKEP) run val-600 --run runs/val-600
+	$(BIN)/python -m stages.shards.held_out runs/val-600
 
 doctor: $(READY) ## what this machine has
 	$(SKEP) doctor
@@ -131,6 +145,16 @@ bench-memory: $(READY) ## memory of launcher and worker over 5,000 partitions
 
 kill-test: $(READY) ## SIGKILL runs KILLS times, here and on Ray; resumed runs must have the same bytes
 	$(BIN)/python -m tests.kill_test --kills $(KILLS)
+
+damage-test: $(READY) ## cut a shard everywhere, flip its bits: verify and the reader must notice each
+	$(BIN)/python -m tests.damage_test
+
+attack-test: $(READY) ## read ATTACKS prepared shards in 1 GB, and kill the packing of shards 100 times beside a reader
+	$(BIN)/python -m tests.attacks $(ATTACKS)
+	$(BIN)/python -m tests.shard_kills 100
+
+bench-shards: $(READY) ## shards written and read, against a bare tar writer and plain webdataset
+	$(BIN)/python -m tests.bench_shards
 
 bench-labels: $(READY) ## poses and projections a second, against a plain loop of smplx and pyrender
 	$(BIN)/python -m tests.bench_labels

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from estimator.data import Sample
+from estimator.sample import Sample
 from manifests.skeleton import MIRROR, SMPL_JOINTS
 
 _SWAPPED = {"left": "right", "right": "left"}

@@ -12,9 +12,10 @@ import torch
 
 from estimator import metrics, picture
 from estimator.baseline import mean_pose
-from estimator.data import Sample, Sketches, dataset_digest
+from estimator.data import Sketches, dataset_digest
 from estimator.losses import collate
 from estimator.pose2pose import Pose2Pose
+from estimator.sample import Sample
 from estimator.skeleton import Skeleton
 from estimator.state import MODEL
 from estimator.train import default_device, fixed_threads

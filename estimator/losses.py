@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from estimator.data import Sample
 from estimator.pose2pose import Prediction
 from estimator.rotations import to_6d
+from estimator.sample import Sample
 from manifests.skeleton import EDGES
 
 WEIGHTS = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from estimator.data import from_hips
+from estimator.sample import from_hips
 from manifests.skeleton import LEFT_HIP, NECK, RIGHT_HIP
 from stages.body.rotations import angle_between
 

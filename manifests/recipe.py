@@ -210,9 +210,21 @@ class Select(Section):
 
 
 class Shards(Section):
-    """How kept samples are packed."""
+    """How kept samples are packed: a shard is closed at so many samples, or before it would be larger than so many megabytes."""
 
     samples: Count = 1000
+    megabytes: Annotated[float, Field(gt=0)] = 300
+
+
+class Card(Section):
+    """What the dataset's card says beside what the run knows. `licence`: an SPDX id or a sentence; null: CC0-1.0 where everything
+    comes from bundled parts, else a sentence that names what was brought in."""
+
+    title: str = ""
+    licence: str | None = None
+    creators: tuple[str, ...] = ()
+    url: str = Field("", description="where the dataset is published")
+    published: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = Field("", description="the day, as in 2026-01-31")
 
 
 class Estimator(Section):
@@ -263,6 +275,7 @@ class Recipe(Section):
     filter: Filter = Filter()
     select: Select = Select()
     shards: Shards = Shards()
+    card: Card = Card()
     estimator: Estimator = Estimator()
     run: Run = Run()
     plan: Plan = Plan()

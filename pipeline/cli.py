@@ -1,6 +1,8 @@
 """`skep`: every command, each importing what it needs only when it is called."""
 
 import json
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 RecipeName = Annotated[str, typer.Argument(help="a bundled recipe's name or a YAML file")]
 RunFolder = Annotated[str, typer.Option("--run", help="run folder or fsspec URL; runs/<recipe name> if not given")]
+GivenData = Annotated[str, typer.Argument(help="folder or fsspec URL of a run or a dataset")]
 GivenRun = Annotated[str, typer.Argument(help="run folder or fsspec URL")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="change one key of the recipe: --set poses.count=300")]
 OtherRecipe = Annotated[str, typer.Option("--recipe", help="compare with this recipe; else with the one that was run")]
@@ -77,21 +80,65 @@ def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = No
 
 @app.command()
 def verify(
-    folder: GivenRun,
+    folder: GivenData,
     drop_damaged: Annotated[bool, typer.Option("--drop-damaged", help="forget damaged units; the next run makes them again")] = False,
+    held_out: Annotated[str, typer.Option(help="a dataset, or val-600: its val poses must not be in this one's train split")] = "",
 ) -> None:
-    """Compare every committed file with its sha256. Exits with 1 where something is damaged or missing."""
+    """Compare every file with its sha256, and the splits with each other. Exits with 1 where something is wrong."""
+    problems = list(_problems(folder, drop_damaged, held_out))
+    for problem in problems:
+        print(problem)
+    print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be, nothing is on two sides")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
+    """Of a run and its dataset, if it has one yet; or of a dataset alone."""
+    from manifests.dataset import FILE, Dataset
     from pipeline.plan import Pipeline
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
     from pipeline.verify import verify as find_problems
+    from stages.shards.check import check_dataset
+    from stages.shards.held_out import open_held_out
 
     store = Store(folder)
-    problems = list(find_problems(Pipeline(frozen_recipe(store), store=store), store, drop_damaged))
-    for problem in problems:
-        print(problem)
-    print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be")
-    raise typer.Exit(1 if problems else 0)
+    alone = store.exists(FILE)
+    if not alone:
+        yield from find_problems(Pipeline(frozen_recipe(store), store=store), store, drop_damaged)
+    if alone or store.exists(f"dataset/{FILE}"):
+        yield from check_dataset(Dataset(folder), open_held_out(held_out) if held_out else None)
+
+
+@app.command()
+def push(folder: GivenData, url: Annotated[str, typer.Argument(help="where to: a folder or fsspec URL")]) -> None:
+    """Copy a dataset to another place, check it there; goes on where it was cut short."""
+    from manifests.dataset import Dataset
+    from pipeline.push import push as send
+
+    sent = send(Dataset(folder), url)
+    print(f"{url}: {sent} files sent, every one checked there")
+
+
+class Format(StrEnum):
+    hmr2 = "hmr2"
+    coco = "coco"
+
+
+@app.command()
+def export(
+    folder: GivenData,
+    out: Annotated[Path, typer.Argument(help="folder to write into")],
+    kind: Annotated[Format, typer.Option("--format", help="hmr2: training tars of 4D-Humans; coco: person keypoints")],
+    body: Annotated[Path | None, typer.Option(help="the body file that the dataset was made with; none for the bundled one")] = None,
+) -> None:
+    """Write a dataset in a format of others."""
+    from manifests.dataset import Dataset
+    from stages.exports.coco import export_coco
+    from stages.exports.hmr2 import export_hmr2
+
+    count = (export_hmr2 if kind is Format.hmr2 else export_coco)(Dataset(folder), out, body)
+    print(f"{out}: {count} samples")
 
 
 @app.command()

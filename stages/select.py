@@ -14,6 +14,9 @@ from stages.filters.picture import UNREADABLE
 
 REVIEWED, COPY, LEAK = "a reviewer's decision", "near-duplicate picture", "pose of the other split"
 
+# What a sample takes in a shard beside its picture, at most: words, labels, headers; and what ends a shard.
+BESIDE_PICTURE, ENDING = 16 << 10, 80 << 10
+
 
 class Select(Stage):
     """Dataset scope: a verdict on every planned sample, and the shard of each kept one.
@@ -25,14 +28,14 @@ class Select(Stage):
     name = "select"
     version = 2
     scope = "dataset"
-    config = ("poses.count", "styles", "shards.samples", "select.duplicates")
-    reads = ("split", "picture_hash", "thumbnail", "joints3d")
+    config = ("poses.count", "styles", "shards", "select.duplicates")
+    reads = ("split", "image_bytes", "picture_hash", "thumbnail", "joints3d")
     writes = VERDICTS
     heeds_decisions = True
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         table, losses = self._brought_back(table.sort_by("sample_id"), ctx.ledger)
-        columns = ["sample_id", "style", "split"]
+        columns = ["sample_id", "style", "split", "image_bytes"]
         rows = [{**row, "outcome": "kept", "stage": "", "reason": "", "shard": ""} for row in table.select(columns).to_pylist()]
         for row, reason in zip(rows, self._reasons(table, ctx.decisions), strict=True):
             if reason:
@@ -40,7 +43,9 @@ class Select(Stage):
         self._mark_surplus([r for r in rows if r["outcome"] == "kept"])
         self._assign_shards([r for r in rows if r["outcome"] == "kept"], ctx.seed)
         lost = [{**row, "shard": ""} for row in losses]
-        return pa.Table.from_pylist(sorted(rows + lost, key=lambda r: r["sample_id"]), schema=VERDICTS)
+        # A shard holds its samples in the order of this table.
+        listed = sorted(rows + lost, key=lambda r: (r["shard"], order_key(ctx.seed, r["sample_id"])))
+        return pa.Table.from_pylist(listed, schema=VERDICTS)
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
         kept = [s for s, outcome in zip(table["style"].to_pylist(), table["outcome"].to_pylist(), strict=True) if outcome == "kept"]
@@ -85,8 +90,21 @@ class Select(Stage):
                 row["outcome"] = "surplus"
 
     def _assign_shards(self, kept: list[dict], seed: int) -> None:
-        size = self.cfg.get("shards.samples")
         for split in ("train", "val"):
             mixed = sorted((r for r in kept if r["split"] == split), key=lambda r: order_key(seed, r["sample_id"]))
-            for i, row in enumerate(mixed):
-                row["shard"] = f"{split}-{i // size:06d}"
+            for row, number in zip(mixed, self._cut([r["image_bytes"] for r in mixed]), strict=True):
+                row["shard"] = f"{split}-{number:06d}"
+
+    def _cut(self, sizes: list[int]) -> list[int]:
+        """The shard's number of each sample in order, from the sizes of the pictures."""
+        most, count, size = self.cfg.shards.megabytes * 1e6 - ENDING, 0, 0
+        numbers: list[int] = []
+        for image in sizes:
+            taken = image + BESIDE_PICTURE
+            if numbers and (count == self.cfg.shards.samples or size + taken > most):
+                numbers.append(numbers[-1] + 1)
+                count, size = 0, 0
+            else:
+                numbers.append(numbers[-1] if numbers else 0)
+            count, size = count + 1, size + taken
+        return numbers

@@ -17,15 +17,17 @@ import pyarrow as pa
 
 from manifests.randomness import split_of
 from manifests.recipe import Recipe, check_recipe
-from manifests.schema import REASON, SAMPLE_ID, SHARDS, SPLIT
+from manifests.schema import REASON, SAMPLE_ID, SHARDS, SKETCHES, SPLIT
 from manifests.stage import Resources, Stage
 from stages.select import Select
 from tests import faults  # noqa: F401 - where the environment asks for it, every process that loads these stages may be struck
 
+IMAGE_BYTES = SKETCHES.field("image_bytes")
+
 
 def specs(sketches: str = "Blobs") -> tuple[str, ...]:
     """The toy pipeline with another class for the sketches."""
-    return ("tests.toy:Values", f"tests.toy:{sketches}", "tests.toy:Chosen", "tests.toy:Tars", "stages.shards.index:Index")
+    return ("tests.toy:Values", f"tests.toy:{sketches}", "tests.toy:Chosen", "tests.toy:Tars", "stages.shards.index:IndexStage")
 
 
 SPECS = specs()
@@ -64,7 +66,7 @@ class Blobs(Stage):
     version = 1
     config = ("sketches", "body")
     reads = ("value",)
-    writes = pa.schema([SAMPLE_ID, pa.field("blob", pa.binary(), nullable=False), REASON])
+    writes = pa.schema([SAMPLE_ID, pa.field("blob", pa.binary(), nullable=False), IMAGE_BYTES, REASON])
 
     def setup(self, device):
         path = self.cfg.body.path
@@ -80,7 +82,7 @@ class Blobs(Stage):
         self._misbehave(row["sample_id"])
         rng = ctx.rng(row["sample_id"])
         blob = rng.integers(0, 256, 20_000, np.uint8).tobytes() + str(row["value"]).encode()
-        return row["sample_id"], blob, "unlucky" if rng.random() < 0.1 else ""
+        return row["sample_id"], blob, len(blob), "unlucky" if rng.random() < 0.1 else ""
 
     def _note(self, *words):
         """A line in the file `log`: what happened in which process of which node."""
@@ -138,5 +140,5 @@ class Tars(Stage):
                 member = tarfile.TarInfo(f"{row['sample_id']}.bin")
                 member.size = len(row["blob"])
                 tar.addfile(member, BytesIO(row["blob"]))
-        made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256]
+        made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256, ["toy"], []]
         return pa.table([[v] for v in made], schema=SHARDS)

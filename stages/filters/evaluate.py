@@ -28,6 +28,7 @@ from stages.filters.picture import decode
 from stages.filters.planted import Drawn, add_figure, blank, copied, erase_limb, is_another_pose
 from stages.filters.stage import Filter
 from stages.select import COPY
+from stages.sketches.studio import Studio
 
 SEED = 8001  # of drawings that no calibration has seen
 DEFECTS = ("another pose", "limb erased", "second figure", "blank", "duplicate", "another style")

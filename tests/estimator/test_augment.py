@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from estimator.augment import SMPL_MIRROR, augment, mirror, move
-from estimator.data import Sample
+from estimator.sample import Sample
 from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from tests.estimator.figures import SIZE, flat
 

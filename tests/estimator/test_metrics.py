@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from estimator import metrics
-from estimator.data import from_hips
+from estimator.sample import from_hips
 from manifests.skeleton import NECK, RIGHT_HIP
 from stages.body.rotations import matrix_from_axis_angle
 

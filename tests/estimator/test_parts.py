@@ -8,9 +8,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from estimator import losses as loss
-from estimator.data import from_hips
 from estimator.pose2pose import PositionNet, Prediction, pool_at
 from estimator.rotations import from_6d, mean_rotation, to_6d
+from estimator.sample import from_hips
 from manifests.skeleton import EDGES
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
