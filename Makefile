@@ -2,6 +2,7 @@
 RECIPE ?= demo
 RUN ?= runs/$(RECIPE)
 EXECUTOR ?= local
+RAY_ADDRESS ?=
 SET ?=
 PRIOR ?= prior.safetensors
 SOURCES ?=
@@ -9,15 +10,16 @@ CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
 DRAWINGS ?= 25000
 HELD_OUT ?= 360
+KILLS ?= 1000
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SKEP := $(BIN)/skep
-MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(foreach s,$(SET),--set $(s))
+MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-labels bench-drawing gallery clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing gallery clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -92,8 +94,14 @@ evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
 
-bench-run: $(READY) ## overhead of the frame over a bare loop
+bench-run: $(READY) ## overhead of the frame over bare loops, here and on Ray; the launcher alone
 	$(BIN)/python -m tests.bench_run
+
+bench-memory: $(READY) ## memory of launcher and worker over 5,000 partitions
+	$(BIN)/python -m tests.bench_memory
+
+kill-test: $(READY) ## SIGKILL runs KILLS times, here and on Ray; resumed runs must have the same bytes
+	$(BIN)/python -m tests.kill_test --kills $(KILLS)
 
 bench-labels: $(READY) ## poses and projections a second, against a plain loop of smplx and pyrender
 	$(BIN)/python -m tests.bench_labels

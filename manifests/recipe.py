@@ -170,7 +170,11 @@ class Estimator(Section):
 class Run(Section):
     """How the run is carried out. Nothing here reaches the data or a fingerprint."""
 
-    workers: Annotated[int, Field(ge=0)] = Field(2, description="processes; 0 runs in the launcher itself")
+    workers: Annotated[int, Field(ge=0)] = Field(
+        2, description="processes; 0 runs in the launcher itself; a cluster that is joined decides"
+    )
+    device: Literal["cuda", "auto", "cpu"] = Field("cuda", description="of stages that want a GPU; auto: cpu where there is none")
+    recycle_after: Count = Field(1000, description="units after which a cluster's worker that holds a model is replaced")
     timeout_s: Annotated[float, Field(gt=0)] = Field(300, description="longest time one call of a stage may take")
     failed_ceiling: Share = Field(0.01, description="share of samples that may fail before the run stops")
     log_level: Literal["debug", "info", "warning"] = Field("info", description="warning: no progress; debug: a line a unit")

@@ -1,5 +1,6 @@
 """The stage protocol: a stage turns an Arrow table into an Arrow table and declares what it needs."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -18,11 +19,17 @@ Scope = Literal["partition", "dataset"]
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of the stage holds: CPU threads, GPUs (may be a fraction), memory in bytes."""
+    """What one worker of the stage holds: CPU threads, GPUs (may be a fraction), memory in bytes.
+
+    model: the stage is slow to set up; on a cluster it gets workers of its own that stay. A stage with GPUs always does.
+    custom: named resources of a cluster's nodes, to place the stage on a kind of node.
+    """
 
     cpus: float = 1
     gpus: float = 0
     memory: int = 0
+    model: bool = False
+    custom: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Sink(Protocol):

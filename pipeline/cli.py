@@ -1,7 +1,6 @@
 """`skep`: every command, each importing what it needs only when it is called."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from manifests.errors import UserError
 from manifests.recipe import Recipe, load_recipe
-from pipeline.signals import Interrupted, raise_on_signals
+from pipeline.signals import exit_codes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -28,17 +27,18 @@ def run(
     folder: RunFolder = "",
     overrides: Overrides = None,
     until: Annotated[str, typer.Option(help="stop after this stage")] = "",
-    executor: Annotated[str, typer.Option(help="where to work: local")] = "local",
+    executor: Annotated[str, typer.Option(help="where to work: local, or ray")] = "local",
+    ray_address: Annotated[str, typer.Option(help="Ray cluster to join (auto, or host:port); without it one is started here")] = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try quarantined samples again")] = False,
 ) -> None:
     """Make the dataset of a recipe, or whatever part of it is missing or stale."""
+    from pipeline.executors.choose import Where
     from pipeline.run import run as run_recipe
 
-    if executor != "local":
-        raise UserError(f"--executor {executor}: expected local")
+    where = Where.of(executor, ray_address)
     loaded = load_recipe(recipe, overrides)
     url = folder or f"runs/{loaded.name}"
-    summary = run_recipe(loaded, url, until=until or None, retry_failed=retry_failed)
+    summary = run_recipe(loaded, url, until=until or None, retry_failed=retry_failed, where=where)
     print(f"{url}: " + (f"{summary.units} units made" if summary.units else "nothing to do, all is done"))
     if summary.outcomes:
         print(f"{url}: {sum(summary.outcomes.values())} samples planned = " + _sum_of(summary.outcomes))
@@ -182,15 +182,8 @@ def _score_pictures(data: str, images: str, out: str) -> dict:
 
 def main() -> None:
     """Entry point: one sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
-    raise_on_signals()
-    try:
+    with exit_codes():
         app()
-    except UserError as e:
-        print(f"skep: {e}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted as e:
-        print("\nskep: interrupted; run the same command to resume", file=sys.stderr)
-        sys.exit(e.exit_code)
 
 
 def _recipe_of(store, recipe: str, overrides: list[str] | None) -> Recipe:

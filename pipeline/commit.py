@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.errors import UserError
 from pipeline.store import HashedFile, StagedFile, Store
 
 MARKER_SUFFIX = ".done.json"
@@ -22,6 +23,10 @@ ROW_GROUP = 64
 
 class Damaged(Exception):
     """A committed file is not what its marker says."""
+
+
+class DamagedTable(UserError):
+    """A table cannot be read; the sentence says which and how to go on."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,23 @@ def failed_name(stage: str, unit: str) -> str:
 
 def read_table(store: Store, name: str, columns: list[str] | None = None) -> pa.Table:
     """A committed table, read without Arrow's threads (as pq.read_table would not): a process that ends beside them may abort."""
-    with store.open(name) as file:
-        return pq.ParquetFile(file, pre_buffer=False).read(columns, use_threads=False)
+    with opened(store, name) as file:
+        return file.read(columns, use_threads=False)
+
+
+@contextmanager
+def opened(store: Store, name: str) -> Iterator[pq.ParquetFile]:
+    """A committed table to read from. Raises DamagedTable where it is gone or its bytes have changed."""
+    mend = f"`skep verify {store.url} --drop-damaged` finds what else is, and the next run makes it again"
+    try:
+        with store.open(name) as raw:
+            yield pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise DamagedTable(f"{store.url}: {name} is missing; {mend}") from None
+    except (pa.ArrowException, OSError) as e:
+        if getattr(e, "errno", None):
+            raise
+        raise DamagedTable(f"{store.url}: {name} is damaged; {mend}") from None
 
 
 def read_marker(store: Store, stage: str, unit: str) -> Marker | None:
@@ -118,7 +138,7 @@ class UnitSink:
 
     def add_table(self, name: str, table: pa.Table) -> None:
         with self._stage(name) as file:
-            pq.write_table(table, file, row_group_size=ROW_GROUP, compression="zstd")
+            pq.write_table(table, file, row_group_size=ROW_GROUP, compression="zstd", write_page_checksum=True)
 
     def files(self) -> dict[str, dict]:
         return {s.name: {"bytes": s.file.size, "sha256": s.file.sha256} for s in self._staged}

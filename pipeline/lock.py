@@ -1,8 +1,8 @@
 """One launcher at a time on a run folder; the second is told who holds it.
 
-On local disks the lock file is held by `flock`, which the kernel releases when the holder dies, so no stale lock
-survives a crash; the file says who holds it. A file that names another host is trusted, since flock may not reach
-across a shared disk. On object stores the lock is an object that only one writer can create.
+On disks the lock file is held by `flock`, which the kernel releases when the holder dies, so no stale lock survives a
+crash; the file says who holds it. A file that names another host is trusted, since flock may not reach across a shared
+disk. On object stores a launcher holds a lease, see pipeline/lease.py.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ import os
 import socket
 
 from manifests.errors import UserError
+from pipeline.lease import Lease
 from pipeline.store import Store
 
 NAME = "lock"
@@ -22,20 +23,27 @@ class RunLock:
     def __init__(self, store: Store):
         self.store = store
         self._fd = -1
+        self._lease: Lease | None = None
 
     def __enter__(self) -> "RunLock":
         if self.store.is_local:
             self._hold_file()
         else:
-            self._hold_object()
+            self._lease = Lease(self.store, NAME, _identity())
+            self._lease.take()
         return self
 
+    def check(self) -> None:
+        """Raises UserError where the folder has been lost to another launcher."""
+        if self._lease:
+            self._lease.check()
+
     def __exit__(self, *_) -> None:
-        if self.store.is_local:
+        if self._lease:
+            self._lease.release()
+        else:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
-        else:
-            self.store.remove(NAME)
 
     def _hold_file(self) -> None:
         path = self.store.path(NAME)
@@ -52,24 +60,17 @@ class RunLock:
         if before and _holder(before).get("host") not in (None, socket.gethostname()):
             self._refuse(before)
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, _identity(), 0)
-
-    def _hold_object(self) -> None:
-        try:
-            self.store.fs.pipe_file(self.store.path(NAME), _identity(), mode="create")
-        except FileExistsError:
-            self._refuse(self.store.read(NAME))
+        os.pwrite(self._fd, json.dumps(_identity()).encode(), 0)
 
     def _refuse(self, content: bytes) -> None:
         who = _holder(content)
-        if self._fd >= 0:
-            os.close(self._fd)
+        os.close(self._fd)
         holder = f"process {who.get('pid', '?')} on {who.get('host', '?')}"
         raise UserError(f"{self.store.url}: {holder} is running here; wait for it, or remove {NAME} if that machine is gone")
 
 
-def _identity() -> bytes:
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode()
+def _identity() -> dict:
+    return {"host": socket.gethostname(), "pid": os.getpid()}
 
 
 def _holder(content: bytes) -> dict:

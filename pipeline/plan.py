@@ -5,7 +5,6 @@ for more partitions (another round), and names the units of the stages after it.
 and from committed tables alone, so a run needs no other memory.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -15,12 +14,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.errors import UserError
 from manifests.recipe import Recipe, share_out
 from manifests.schema import PLANNED
 from manifests.stage import Config, Stage
 from pipeline.commit import canonical, digest_of
+from pipeline.digests import Digests
 from pipeline.registry import STAGES, load_stage
+
+# The unit of a dataset stage that closes the shards.
+ALL = "all"
 
 Read = Callable[["Unit"], pa.Table | None]
 
@@ -81,11 +83,14 @@ class Pipeline:
         self.stages = [load_stage(spec) for spec in specs]
         self.by_name = {s.name: s for s in self.stages}
         self.configs = {s.name: Config(recipe, s.config) for s in self.stages}
+        self._digests = Digests()
 
     @cached_property
     def declared(self) -> dict[str, dict]:
         """Of each stage: all that its output may depend on, by field, paths by the digest of their content."""
-        return {s.name: self._declare(s) for s in self.stages}
+        declared = {s.name: self._declare(s) for s in self.stages}
+        self._digests.save()
+        return declared
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -133,7 +138,7 @@ class Pipeline:
             chains = [self._chain(segment.stages, name, (closing,), closing=closing.name) for name in names]
             yield chains
             if segment.closing:
-                yield [[self._unit(segment.closing, "all", tuple(c[-1] for c in chains), closing=closing.name)]]
+                yield [[self._unit(segment.closing, ALL, tuple(c[-1] for c in chains), closing=closing.name)]]
 
     def base_partitions(self) -> list[Partition]:
         """The partitions of the first round: whole ones, so that a larger count only appends."""
@@ -172,17 +177,5 @@ class Pipeline:
         if stage is self.stages[0]:
             fields["partition_size"] = self.recipe.partition_size
         for name, value, is_path in self.configs[stage.name].fields():
-            fields[name] = f"sha256:{content_digest(Path(value))}" if is_path and value else value
+            fields[name] = f"sha256:{self._digests.of(Path(value))}" if is_path and value else value
         return json.loads(canonical(fields))  # as a marker will give it back
-
-
-def content_digest(path: Path) -> str:
-    """sha256 of a file, or of the names and contents of a folder's files."""
-    try:
-        if path.is_dir():
-            parts = [f"{p.relative_to(path)}:{content_digest(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
-            return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as e:
-        raise UserError(f"{path}: cannot read ({e.strerror})") from None

@@ -1,9 +1,11 @@
 """A line a stage while a run goes on, and every finished unit as a JSON line in the run's event log."""
 
+import itertools
 import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -117,7 +119,7 @@ class _EventLog:
 
     def __init__(self, store: Store):
         self._store, self._lines = store, list[str]()
-        self._name = f"{EVENTS}/{len(store.list(EVENTS)):04d}.jsonl"
+        self._name = next(name for name in _names(len(store.list(EVENTS))) if not store.exists(name))
         self._file = None
         if store.is_local:
             store.fs.makedirs(store.path(EVENTS), exist_ok=True)
@@ -136,6 +138,11 @@ class _EventLog:
             self._file.close()
         else:
             self._store.write(self._name, "\n".join(self._lines).encode())
+
+
+def _names(first: int) -> Iterator[str]:
+    """Names of logs from a number on; a listing may show too few."""
+    return (f"{EVENTS}/{number:04d}.jsonl" for number in itertools.count(first))
 
 
 def read_events(store: Store) -> list[dict]:

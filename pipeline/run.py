@@ -12,10 +12,9 @@ from manifests.errors import UserError
 from manifests.recipe import Recipe, dump_recipe
 from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name, read_marker
 from pipeline.executors import Executor
-from pipeline.executors.inline import InlineExecutor
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.choose import HERE, Where
 from pipeline.lock import RunLock
-from pipeline.plan import Pipeline, Unit
+from pipeline.plan import ALL, Pipeline, Unit
 from pipeline.progress import Progress
 from pipeline.registry import STAGES
 from pipeline.store import Store
@@ -41,8 +40,9 @@ def run(
     retry_failed: bool = False,
     shuffle: int | None = None,
     quiet: bool = False,
+    where: Where = HERE,
 ) -> Summary:
-    """Make every unit that the recipe needs and the folder lacks, up to the stage `until`.
+    """Make every unit that the recipe needs and the folder lacks, up to the stage `until`, on the executor that `where` names.
 
     `shuffle` is a seed for the order of partitions; no order changes a byte of the data.
     Raises UserError where another launcher holds the folder, a stage cannot run, or too many samples fail.
@@ -50,18 +50,31 @@ def run(
     store, pipeline = Store(url), Pipeline(recipe, specs)
     if until and until not in pipeline.by_name:
         raise UserError(f"no stage is called {until}; there are {', '.join(pipeline.by_name)}")
-    with RunLock(store):
-        store.sweep()
-        store.write(RECIPE_FILE, dump_recipe(recipe).encode())
+    where.check(recipe, store)
+    with RunLock(store) as lock:
         try:
-            return _Runner(pipeline, store, until, retry_failed, shuffle, quiet).drive()
+            store.sweep()
+            store.write(RECIPE_FILE, dump_recipe(recipe).encode())
+            return _Runner(pipeline, store, lock, where, until, retry_failed, shuffle, quiet).drive()
+        except OSError as e:
+            raise UserError(f"{url}: {e.strerror or e} ({e.filename or 'in the run folder'}); what is committed stays") from None
         finally:
             store.sweep()
 
 
 class _Runner:
-    def __init__(self, pipeline: Pipeline, store: Store, until: str | None, retry_failed: bool, shuffle: int | None, quiet: bool):
-        self.pipeline, self.store, self.until = pipeline, store, until
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: Store,
+        lock: RunLock,
+        where: Where,
+        until: str | None,
+        retry_failed: bool,
+        shuffle: int | None,
+        quiet: bool,
+    ):
+        self.pipeline, self.store, self.lock, self.where, self.until = pipeline, store, lock, where, until
         self.survey = Survey(pipeline, store, retry_failed)
         self.progress = Progress(list(pipeline.by_name), store, "warning" if quiet else pipeline.recipe.run.log_level)
         self._order = random.Random(shuffle) if shuffle is not None else None
@@ -73,7 +86,7 @@ class _Runner:
             return Summary(0, outcomes(self.survey))
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
-        with self.progress, closing(_executor(self.pipeline, self.store)) as executor:
+        with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
             for chains in self._waves():
                 self._flow(chains, executor)
         if self.until:
@@ -107,6 +120,7 @@ class _Runner:
         running: dict[tuple[str, str], tuple[Unit, list[Unit]]] = {}
         landed: list[tuple[Unit, list[Unit], dict]] = []
         while ready or running or landed:
+            self.lock.check()
             self._fill(ready, running, executor)  # free hands get work first, the books wait
             for unit, rest, row in landed:
                 self._finished(unit, row)
@@ -133,10 +147,11 @@ class _Runner:
         if self._count == 0:
             self._retract_index()
         if not self.progress.tallies[unit.stage].first:
-            stage.setup_on_node(self.pipeline.configs[unit.stage])
+            executor.prepare(stage, self.pipeline.configs[unit.stage])
         self.progress.begun(unit.stage)
         declared = self.pipeline.declared[unit.stage]
-        executor.submit(Task.of(unit, self.survey.inputs(unit), declared, stage.scope == "dataset"))
+        device = self.pipeline.recipe.run.device
+        executor.submit(Task.of(unit, self.survey.inputs(unit), declared, stage.scope == "dataset", device))
 
     def _finished(self, unit: Unit, row: dict) -> None:
         self._count += 1
@@ -167,12 +182,12 @@ class _Runner:
 
     def _retract_index(self) -> None:
         """The dataset is not whole any more: take its index away until it is."""
-        stage = self.pipeline.stages[-1].name
-        for unit in _committed(self.store, stage):
-            _retract(self.store, stage, unit, keep=set())
+        last = self.pipeline.stages[-1]
+        if last.scope == "dataset":
+            _retract(self.store, last.name, ALL, keep=set())
 
     def _prune(self) -> None:
-        """Take away shards that a larger or smaller dataset no longer has."""
+        """Take away shards that a larger or smaller dataset no longer has: what a listing does not show is in no index either."""
         planned = {u.key: u for chains in self.survey.waves() for chain in chains for u in chain}
         markers = [self.survey.state(u).marker for u in planned.values()]
         keep = {name for m in markers if m for name in m.files}
@@ -209,7 +224,3 @@ def _retract(store: Store, stage: str, unit: str, keep: set[str]) -> None:
     for name in marker.files if marker else {}:
         if name.startswith(f"{DATASET_FOLDER}/") and name not in keep:
             store.remove(name)
-
-
-def _executor(pipeline: Pipeline, store: Store) -> Executor:
-    return LocalExecutor(pipeline, store) if pipeline.recipe.run.workers else InlineExecutor(pipeline, store)

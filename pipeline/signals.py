@@ -1,6 +1,11 @@
-"""Ctrl-C and SIGTERM as one exception, so that every command ends the same way."""
+"""How every command ends: Ctrl-C, SIGTERM and what the user can mend, each with its exit code."""
 
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from manifests.errors import UserError
 
 
 class Interrupted(BaseException):
@@ -19,3 +24,17 @@ def raise_on_signals() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """One sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
+    raise_on_signals()
+    try:
+        yield
+    except UserError as e:
+        print(f"skep: {e}", file=sys.stderr)
+        sys.exit(2)
+    except Interrupted as e:
+        print("\nskep: interrupted; run the same command to resume", file=sys.stderr)
+        sys.exit(e.exit_code)

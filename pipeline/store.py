@@ -5,16 +5,20 @@ On object stores one PUT publishes a whole object, so there is nothing to rename
 
 import hashlib
 import os
+import socket
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from manifests.errors import UserError
 
 TEMP_PREFIX, TEMP_SUFFIX = ".", ".tmp"
+ONE_PUT = 5 << 30  # the most that S3 takes in one request
 
 
 class Store:
@@ -22,11 +26,14 @@ class Store:
 
     def __init__(self, url: str):
         try:
-            self.fs, root = fsspec.core.url_to_fs(url)
+            # A listing that is kept would hide what other processes have written since.
+            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ValueError, ImportError) as e:
             raise UserError(f"{url}: cannot use this address ({e})") from None
         self.url, self.root = url, root.rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)
+        self.is_memory = isinstance(self.fs, MemoryFileSystem)
+        self.address = self.root if self.is_local else url  # the same place, whatever folder a process works in
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
@@ -56,9 +63,17 @@ class Store:
         staged.publish()
         self.sync_folder(name)
 
+    def put(self, name: str, data: bytes, **conditions) -> None:
+        """One request that makes a whole object; on object stores only. Large ones too, so that none is ever seen in parts."""
+        self.fs.pipe_file(self.path(name), data, **({} if self.is_memory else {"chunksize": ONE_PUT}), **conditions)
+
     def stage(self, name: str) -> "StagedFile":
         """A file to fill, seal and later publish under `name`."""
         return StagedFile(self, name)
+
+    def modified(self, name: str) -> datetime:
+        """When the store says a file was last written."""
+        return self.fs.modified(self.path(name))
 
     def remove(self, name: str) -> None:
         if self.exists(name):
@@ -92,8 +107,8 @@ class StagedFile:
         if store.is_local:
             target = Path(store.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
-            # The process id keeps a dying worker of an earlier launch off this one's file.
-            self._temp = target.with_name(f"{TEMP_PREFIX}{target.name}.{os.getpid()}{TEMP_SUFFIX}")
+            # Host and process id keep a dying worker of an earlier launch, or of a lost node, off this one's file.
+            self._temp = target.with_name(f"{TEMP_PREFIX}{target.name}.{socket.gethostname()}.{os.getpid()}{TEMP_SUFFIX}")
             self._raw = open(self._temp, "wb")  # noqa: SIM115 - closed by seal or discard
         else:
             self._raw = tempfile.SpooledTemporaryFile(max_size=1 << 26)  # noqa: SIM115
@@ -112,7 +127,7 @@ class StagedFile:
             os.replace(self._temp, self.store.path(self.name))
             return
         self._raw.seek(0)
-        self.store.fs.pipe_file(self.store.path(self.name), self._raw.read())
+        self.store.put(self.name, self._raw.read())
         self._raw.close()
 
     def discard(self) -> None:

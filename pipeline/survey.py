@@ -1,15 +1,18 @@
 """The state of every unit, from its marker alone: done, stale (which field changed), or to do."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import pyarrow as pa
 
-from pipeline.commit import Damaged, Marker, digest_of, read_marker, read_table, table_name
+from pipeline.commit import Damaged, DamagedTable, Marker, digest_of, read_marker, read_table, table_name
 from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 
 DONE, STALE, TODO = "done", "stale", "to do"
+REQUESTS = 32  # to an object store at a time
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,10 @@ class State:
 class Survey:
     """Looks at a run folder without changing it; the runner tells it of units that it has finished."""
 
-    def __init__(self, pipeline: Pipeline, store: Store, retry_failed: bool = False, revive: bool = False):
+    def __init__(self, pipeline: Pipeline, store: Store, retry_failed: bool = False, revive: bool = False, lenient: bool = False):
+        """lenient: what a damaged table of a dataset stage would have named is not known yet, instead of an error."""
         self.pipeline, self.store = pipeline, store
-        self.retry_failed, self.revive = retry_failed, revive
+        self.retry_failed, self.revive, self.lenient = retry_failed, revive, lenient
         self._states: dict[tuple[str, str], State] = {}
 
     def state(self, unit: Unit) -> State:
@@ -46,13 +50,27 @@ class Survey:
 
     def waves(self) -> Iterator[list[list[Unit]]]:
         """The pipeline's waves, as far as committed tables tell."""
-        return self.pipeline.waves(self.read)
+        for chains in self.pipeline.waves(self.read):
+            if not self.store.is_local:
+                self._look_ahead(chains)
+            yield chains
+
+    def _look_ahead(self, chains: list[list[Unit]]) -> None:
+        """Object stores answer slowly but many at a time: all markers of a stage together, earlier stages first."""
+        with ThreadPoolExecutor(REQUESTS) as pool:
+            for units in zip_longest(*chains):
+                list(pool.map(self.state, (u for u in units if u)))
 
     def read(self, unit: Unit) -> pa.Table | None:
         """The table of a unit, None where it is not done."""
         if self.state(unit).kind != DONE:
             return None
-        return read_table(self.store, table_name(*unit.key))
+        try:
+            return read_table(self.store, table_name(*unit.key))
+        except DamagedTable:
+            if self.lenient:
+                return None
+            raise
 
     def _look(self, unit: Unit) -> State:
         try:

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
 from manifests.stage import Stage
-from pipeline.commit import ROW_GROUP, failed_name, read_table, table_name
+from pipeline.commit import ROW_GROUP, failed_name, opened, read_table, table_name
 from pipeline.plan import Pipeline, partition_of
 from pipeline.store import Store
 
@@ -90,8 +89,7 @@ class Reader:
 
     def _read_rows(self, stage: str, unit: str, columns: list[str], ids: pa.ChunkedArray) -> pa.Table:
         """Only the row groups that hold the samples: shards take few rows from each of many tables."""
-        with self.store.open(table_name(stage, unit)) as raw:
-            file = pq.ParquetFile(raw, pre_buffer=False)
+        with opened(self.store, table_name(stage, unit)) as file:
             have = file.read(["sample_id"], use_threads=False).column("sample_id")
             rows = pc.index_in(ids, have).to_pylist()
             groups = sorted({row // ROW_GROUP for row in rows})

@@ -13,6 +13,7 @@ from manifests.schema import FAILED
 from manifests.stage import Context, Stage, environment
 from pipeline.commit import Marker, UnitSink, failed_name, table_name
 from pipeline.isolation import Deaths, Failure, isolate
+from pipeline.node import once_per_node
 from pipeline.plan import Partition, Pipeline, Unit
 from pipeline.store import Store
 from pipeline.tables import Inputs, Reader
@@ -33,12 +34,14 @@ class Task:
     closing: str = ""
     upstream: tuple[str, ...] = ()
     deaths: str = "[]"
+    device: str = "cuda"  # recipe.Run.device
+    setup_key: str = ""  # where nobody has prepared the node: the worker does it, once for each key and stage
 
     @classmethod
-    def of(cls, unit: Unit, inputs: str, declared: dict, is_dataset: bool) -> "Task":
+    def of(cls, unit: Unit, inputs: str, declared: dict, is_dataset: bool, device: str) -> "Task":
         part = (unit.partition.style, unit.partition.index, unit.partition.size) if unit.partition else None
         names = tuple(u.name for u in unit.upstream) if is_dataset else ()
-        return cls(unit.stage, unit.name, unit.fingerprint, inputs, declared, part, unit.closing, names)
+        return cls(unit.stage, unit.name, unit.fingerprint, inputs, declared, part, unit.closing, names, device=device)
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -58,7 +61,7 @@ class Worker:
 
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
         """Process and commit one unit; returns its row of the event log. Announces each call by `trying(low, high)`."""
-        stage, began = self._stage(task.stage), time.monotonic()
+        stage, began = self._stage(task), time.monotonic()
         inputs = self._inputs(task, type(stage))
         sink = UnitSink(self.store)
         try:
@@ -69,12 +72,15 @@ class Worker:
             raise
         return {"stage": task.stage, "unit": task.name, "seconds": round(time.monotonic() - began, 4), **rows}
 
-    def _stage(self, name: str) -> Stage:
-        if name not in self._ready:
-            stage = self.pipeline.by_name[name](self.pipeline.configs[name])
-            stage.setup(device_of(type(stage)))
-            self._ready[name] = stage
-        return self._ready[name]
+    def _stage(self, task: Task) -> Stage:
+        if task.stage not in self._ready:
+            kind, config = self.pipeline.by_name[task.stage], self.pipeline.configs[task.stage]
+            if task.setup_key:
+                once_per_node(f"{task.setup_key}-{task.stage}", lambda: kind.setup_on_node(config))
+            stage = kind(config)
+            stage.setup(device_of(kind, task.device))
+            self._ready[task.stage] = stage
+        return self._ready[task.stage]
 
     def _inputs(self, task: Task, stage: type[Stage]) -> Inputs:
         if stage.scope == "dataset":
@@ -84,7 +90,7 @@ class Worker:
         return self.reader.partition(stage, task.name, Partition(*task.partition).rows())
 
     def _process(self, stage: Stage, task: Task, inputs: Inputs, sink: UnitSink, trying: Trying) -> tuple[pa.Table, list[Failure]]:
-        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(type(stage)), inputs.ledger)
+        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(type(stage), task.device), inputs.ledger)
 
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))
@@ -100,7 +106,7 @@ class Worker:
         if failures:
             sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
         rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
-        made_by = environment(type(stage), device_of(type(stage)))
+        made_by = environment(type(stage), device_of(type(stage), task.device))
         sink.publish(Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by))
         return rows
 
@@ -135,12 +141,18 @@ def failed_table(given: pa.Table, failures: list[Failure], stage: str) -> pa.Tab
     return pa.table(columns, schema=FAILED)
 
 
-def device_of(stage: type[Stage]) -> str:
-    """`cuda` or `cpu`. Raises UserError where the stage needs a GPU that is not there."""
-    if not stage.resources.gpus:
+def device_of(stage: type[Stage], wanted: str) -> str:
+    """`cuda` or `cpu`; `wanted` as in recipe.Run.device. Raises UserError where the stage needs a GPU that is not there."""
+    if not stage.resources.gpus or wanted == "cpu":
         return "cpu"
     import torch
 
-    if not torch.cuda.is_available():
-        raise UserError(f"stage {stage.name} needs a GPU and this machine has none")
-    return "cuda"
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "auto":
+        return "cpu"
+    raise UserError(no_gpu(stage, "this machine"))
+
+
+def no_gpu(stage: type[Stage], where: str) -> str:
+    return f"stage {stage.name} needs a GPU and {where} has none; --set run.device=auto runs it on the CPU"

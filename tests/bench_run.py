@@ -1,11 +1,16 @@
-"""Overhead of the frame: 300 partitions of a stage that computes for 100 ms, against a bare loop that writes and fsyncs
-the same parquet. Both start from nothing, worker start-up included. `make bench-run`; the last line is JSON.
+"""Overhead of the frame: 300 partitions of a stage that computes for 100 ms, against bare loops that write and fsync the
+same parquet: one worker against one loop, and two CPUs of a Ray cluster that is up against two loops. Both start from
+nothing, worker start-up included. Then the launcher's own processor time for a partition of four stages, 256 workers
+simulated. `make bench-run`; the last line is JSON.
 """
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,12 +20,16 @@ from manifests.recipe import check_recipe
 from manifests.schema import REASON, SAMPLE_ID
 from manifests.stage import Config, Context, Stage
 from pipeline.commit import UnitSink
+from pipeline.executors.choose import Where
+from pipeline.executors.cluster import connect
 from pipeline.plan import Pipeline
 from pipeline.run import run
 from pipeline.store import Store
 from pipeline.tables import Inputs
+from tests.simulated import milliseconds
 
 PARTITIONS, ROWS, BUSY_S = 300, 8, 0.1
+SCHEDULES = (1_000, 10_000, 100_000)
 SPECS = ("tests.bench_run:Busy",)
 
 
@@ -63,17 +72,38 @@ def seconds(work) -> float:
     return time.perf_counter() - began
 
 
+def bare_loops(folder: Path, *parts: slice) -> None:
+    """A process for each part."""
+    loops = [subprocess.Popen([sys.executable, "-m", "tests.bench_run", "--bare", str(folder), str(p.start), str(p.stop)]) for p in parts]
+    for loop in loops:
+        loop.wait()
+
+
+def overhead(temp: Path, loops: int, frame: Callable[[str], object]) -> float:
+    """Half of the loop before the frame and half after it, so that a machine that warms up or tires favours neither."""
+    temp.mkdir()
+    step = PARTITIONS // 2 // loops
+    parts = [slice(i * step, (i + 1) * step) for i in range(2 * loops)]
+    in_loop = seconds(lambda: bare_loops(temp, *parts[:loops]))
+    in_frame = seconds(lambda: frame(str(temp / "frame")))
+    in_loop += seconds(lambda: bare_loops(temp, *parts[loops:]))
+    print(f"{PARTITIONS} partitions of {BUSY_S * 1e3:.0f} ms: {loops} bare loop(s) {in_loop:.2f} s, the frame {in_frame:.2f} s", flush=True)
+    return round(in_frame / in_loop - 1, 4)
+
+
 def main() -> None:
+    result: dict = {}
     with tempfile.TemporaryDirectory() as temp:
-        bare, half = Path(temp, "bare"), PARTITIONS // 2
-        bare.mkdir()
-        # Half of the loop before the frame and half after it, so that a machine that warms up or tires favours neither.
-        in_loop = seconds(lambda: bare_loop(bare, slice(0, half)))
-        in_frame = seconds(lambda: run(recipe(1), str(Path(temp, "frame")), SPECS, quiet=True))
-        in_loop += seconds(lambda: bare_loop(bare, slice(half, None)))
-    print(f"{PARTITIONS} partitions of {BUSY_S * 1e3:.0f} ms: bare loop {in_loop:.2f} s, one worker under the frame {in_frame:.2f} s")
-    print(json.dumps({"overhead_local": round(in_frame / in_loop - 1, 4)}))
+        result["overhead_local"] = overhead(Path(temp, "local"), 1, lambda url: run(recipe(1), url, SPECS, quiet=True))
+        result["ray_start_s"] = round(seconds(lambda: connect(None, 2)), 1)
+        result["overhead_ray"] = overhead(Path(temp, "ray"), 2, lambda url: run(recipe(2), url, SPECS, quiet=True, where=Where(True)))
+    result["driver_ms_per_partition"] = {str(n): round(milliseconds(n), 3) for n in SCHEDULES}
+    result["load"] = round(os.getloadavg()[0], 1)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--bare"]:
+        bare_loop(Path(sys.argv[2]), slice(int(sys.argv[3]), int(sys.argv[4])))
+    else:
+        main()

@@ -64,7 +64,7 @@ def test_verify_exits_with_1_on_damage(made, tmp_path):
     [
         (("run", "nothing.yaml"), "skep: nothing.yaml: cannot read this recipe"),
         (("run", "smoke", "--set", "poses.count=x"), "skep: recipe smoke: poses.count: "),
-        (("run", "smoke", "--executor", "abacus"), "skep: --executor abacus: expected local"),
+        (("run", "smoke", "--executor", "abacus"), "skep: --executor abacus: expected local or ray"),
         (("status", "nowhere"), "skep: nowhere: not a run folder, it has no recipe.yaml"),
         (("show", "nowhere"), "skep: nowhere: not a run folder"),
         (("train", "nowhere"), "skep: nowhere: not a run folder"),

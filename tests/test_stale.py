@@ -39,6 +39,8 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "run.timeout_s": (9.0, []),
     "run.failed_ceiling": (0.5, []),
     "run.log_level": ("debug", []),
+    "run.device": ("auto", []),
+    "run.recycle_after": (3, []),
     "plan.bytes_per_sample": (5, []),
     "plan.seconds_per_sample": ({"poses": 9.0}, []),
     "estimator.steps": (7, []),

@@ -1,6 +1,7 @@
 """Stages that cost nothing and can misbehave on request, for tests of the frame. They use sections of the real recipe.
 
-`body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder}.
+`body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder,
+"log": file}.
 """
 
 import json
@@ -17,9 +18,16 @@ import pyarrow as pa
 from manifests.randomness import split_of
 from manifests.recipe import Recipe, check_recipe
 from manifests.schema import REASON, SAMPLE_ID, SHARDS, SPLIT
-from manifests.stage import Stage
+from manifests.stage import Resources, Stage
+from tests import faults  # noqa: F401 - where the environment asks for it, every process that loads these stages may be struck
 
-SPECS = ("tests.toy:Values", "tests.toy:Blobs", "stages.select:Select", "tests.toy:Tars", "stages.shards.index:Index")
+
+def specs(sketches: str = "Blobs") -> tuple[str, ...]:
+    """The toy pipeline with another class for the sketches."""
+    return ("tests.toy:Values", f"tests.toy:{sketches}", "stages.select:Select", "tests.toy:Tars", "stages.shards.index:Index")
+
+
+SPECS = specs()
 
 
 def toy_recipe(**more) -> Recipe:
@@ -60,8 +68,10 @@ class Blobs(Stage):
     def setup(self, device):
         path = self.cfg.body.path
         self.bad = json.loads(Path(path).read_text()) if path else {}
+        self._note("setup", device)
 
     def process(self, table, ctx):
+        self._note("unit", ctx.unit)
         rows = [self._row(row, ctx) for row in table.to_pylist()]
         return pa.table([list(column) for column in zip(*rows, strict=True)], schema=self.writes)
 
@@ -70,6 +80,12 @@ class Blobs(Stage):
         rng = ctx.rng(row["sample_id"])
         blob = rng.integers(0, 256, 20_000, np.uint8).tobytes() + str(row["value"]).encode()
         return row["sample_id"], blob, "unlucky" if rng.random() < 0.1 else ""
+
+    def _note(self, *words):
+        """A line in the file `log`: what happened in which process of which node."""
+        if "log" in self.bad:
+            with open(self.bad["log"], "a") as file:
+                file.write(" ".join([os.environ.get("TOY_NODE", "-"), str(os.getpid()), *words]) + "\n")
 
     def _misbehave(self, sample_id):
         if sample_id in self.bad.get("raise", ()):
@@ -83,6 +99,24 @@ class Blobs(Stage):
         if flag and not flag.exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Model(Blobs):
+    """The same pictures by a stage that holds a model."""
+
+    resources = Resources(model=True)
+
+
+class Placed(Model):
+    """Runs only where there is an easel."""
+
+    resources = Resources(model=True, custom={"easel": 1})
+
+
+class Gpu(Blobs):
+    """Wants a GPU."""
+
+    resources = Resources(gpus=1)
 
 
 class Tars(Stage):

@@ -1,8 +1,9 @@
-"""Where units are worked on. All executors offer the same three calls."""
+"""Where units are worked on. All executors offer the same calls."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
+from manifests.stage import Config, Stage
 from pipeline.work import Task
 
 
@@ -17,7 +18,14 @@ class Done:
 class Executor(Protocol):
     """Takes tasks and gives back what became of them, in any order. Raises UserError where the run cannot go on."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """Most tasks in hand at a time; a cluster may grow and shrink."""
+        ...
+
+    def prepare(self, stage: type[Stage], config: Config) -> None:
+        """Called before the first task of a stage: whatever the workers share has to be there."""
+        ...
 
     def submit(self, task: Task) -> None:
         """Start a task; never more than `slots` at a time."""

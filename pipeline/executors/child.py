@@ -1,7 +1,9 @@
-"""What runs in a spawned worker: units in, messages out, and an end as soon as the launcher is gone."""
+"""What runs in a worker process: units in, messages out, and an end as soon as whoever started it is gone.
+
+Started as `python -m pipeline.executors.child` with a socket and a pipe that nobody writes to: its end is the parent's.
+"""
 
 import json
-import multiprocessing as mp
 import os
 import signal
 import sys
@@ -12,6 +14,25 @@ from multiprocessing.connection import Connection
 
 from manifests.errors import UserError
 from manifests.recipe import Recipe
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs to know before its first unit."""
+
+    recipe: str  # JSON
+    specs: tuple[str, ...]
+    url: str
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Job":
+        body = json.loads(data)
+        return cls(body["recipe"], tuple(body["specs"]), body["url"])
 
 
 @dataclass(frozen=True)
@@ -29,25 +50,26 @@ class Message:
         return cls(**json.loads(data))
 
 
-def child_main(conn: Connection, recipe: str, specs: tuple[str, ...], url: str) -> None:
-    """Serve units until the launcher closes the pipe."""
+def main() -> None:
+    """Serve units until the parent closes the socket."""
+    conn, life = Connection(int(sys.argv[1])), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the launcher decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
+    from pipeline.arrow import leave_pandas_alone
+
+    leave_pandas_alone()
     from pipeline.plan import Pipeline
     from pipeline.store import Store
     from pipeline.work import Task, Worker
 
-    worker = Worker(Pipeline(Recipe.model_validate_json(recipe), specs), Store(url))
-    limit_threads(1)
-    while True:
-        try:
-            task = Task.from_bytes(conn.recv_bytes())
-        except (EOFError, OSError):
-            return
-        conn.send_bytes(_do(worker, task, conn).to_bytes())
+    try:
+        job = Job.from_bytes(conn.recv_bytes())
+        worker = Worker(Pipeline(Recipe.model_validate_json(job.recipe), job.specs), Store(job.url))
+        limit_threads(1)
+        while True:
+            conn.send_bytes(_do(worker, Task.from_bytes(conn.recv_bytes()), conn).to_bytes())
+    except (EOFError, OSError):
+        return
 
 
 def limit_threads(threads: int) -> None:
@@ -72,8 +94,10 @@ def _do(worker, task, conn: Connection) -> Message:
         return Message("error", {"text": f"stage {task.stage}, unit {task.name} broke:\n{traceback.format_exc()}"})
 
 
-def _end_with_parent() -> None:
-    parent = mp.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_parent(life: int) -> None:
+    os.read(life, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

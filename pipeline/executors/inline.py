@@ -1,5 +1,6 @@
 """`workers: 0`: units are done in the launcher itself, one after the other, where a debugger can see them."""
 
+from manifests.stage import Config, Stage
 from pipeline.executors import Done
 from pipeline.plan import Pipeline
 from pipeline.store import Store
@@ -14,6 +15,9 @@ class InlineExecutor:
     def __init__(self, pipeline: Pipeline, store: Store):
         self._worker = Worker(pipeline, store)
         self._pending: list[Task] = []
+
+    def prepare(self, stage: type[Stage], config: Config) -> None:
+        stage.setup_on_node(config)
 
     def submit(self, task: Task) -> None:
         self._pending.append(task)

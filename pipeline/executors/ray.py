@@ -1,0 +1,136 @@
+"""Units on a Ray cluster: tasks for stages that start quickly, a pool of actors for stages that hold a model.
+
+Workers read from the run folder and commit to it; only a unit's description and its row of the event log travel.
+"""
+
+import os
+import queue
+import socket
+import time
+from dataclasses import replace
+
+from manifests.errors import UserError
+from manifests.stage import Config, Stage
+from pipeline.executors import Done
+from pipeline.executors.child import Job
+from pipeline.executors.cluster import connect
+from pipeline.executors.local import OUTSIDE_DEATHS
+from pipeline.executors.pool import Pool, holds_model, size_of
+from pipeline.executors.remote import do_unit
+from pipeline.plan import Pipeline
+from pipeline.work import Task, no_gpu
+
+# In hand for each CPU: one being done, one on its way, so that nobody waits for the launcher.
+DEPTH = 2
+LOOK_AGAIN_S = 5.0
+
+
+class RayExecutor:
+    """Joins the cluster at `address`, or starts one of `run.workers` CPUs on this machine."""
+
+    def __init__(self, pipeline: Pipeline, job: Job, address: str | None):
+        run = pipeline.recipe.run
+        self._ours = connect(address, run.workers)
+        self._pipeline, self._job, self._run = pipeline, job.to_bytes(), run
+        self._setup_key = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}"
+        self._landed: queue.SimpleQueue = queue.SimpleQueue()
+        self._pools: dict[str, Pool] = {}
+        self._calls: dict[str, object] = {}
+        self._looked, self._total = -LOOK_AGAIN_S, dict[str, float]()
+        self._look()
+        self._check_gpus()
+
+    @property
+    def slots(self) -> int:
+        self._look()
+        return max(1, int(DEPTH * self._total.get("CPU", 1)))
+
+    def prepare(self, stage: type[Stage], config: Config) -> None:
+        """The first worker of each node does it: which nodes there will be, nobody knows yet."""
+
+    def submit(self, task: Task) -> None:
+        stage = self._pipeline.by_name[task.stage]
+        task = replace(task, device=self._device(stage), setup_key=self._setup_key)
+        pool = self._pool(stage) if holds_model(stage) else None
+        if pool:
+            actor = pool.pick()
+            ref = actor.handle.do.remote(task.to_bytes())
+        else:
+            actor, ref = None, self._call(stage).remote(self._job, task.to_bytes())
+        ref.future().add_done_callback(lambda future: self._landed.put((task, pool, actor, future)))
+
+    def wait(self) -> list[Done]:
+        done = [self._take(*self._landed.get())]
+        while not self._landed.empty():
+            done.append(self._take(*self._landed.get()))
+        return done
+
+    def close(self) -> None:
+        """Leave the cluster; it ends whatever this launch has still running there."""
+        import ray
+
+        for pool in self._pools.values():
+            pool.close()
+        if self._ours:
+            ray.shutdown()
+
+    def _take(self, task: Task, pool: Pool | None, actor, future) -> Done:
+        from ray.exceptions import RayError
+
+        if pool:
+            pool.give_back(actor)
+        try:
+            row = future.result()
+        except RayError as e:
+            raise UserError(_lost(task, e)) from None
+        if "error" in row:
+            raise UserError(row["error"])
+        return Done(task, row)
+
+    def _look(self) -> None:
+        """What the cluster has now, asked for now and then."""
+        import ray
+
+        if time.monotonic() - self._looked >= LOOK_AGAIN_S:
+            self._looked, self._total = time.monotonic(), ray.cluster_resources()
+
+    def _check_gpus(self) -> None:
+        for stage in self._pipeline.stages:
+            if stage.resources.gpus and self._run.device == "cuda" and not self._total.get("GPU"):
+                self.close()
+                raise UserError(no_gpu(stage, "the cluster"))
+
+    def _device(self, stage: type[Stage]) -> str:
+        return "cpu" if self._run.device == "auto" and not self._total.get("GPU") else self._run.device
+
+    def _call(self, stage: type[Stage]):
+        import ray
+
+        if stage.name not in self._calls:
+            self._calls[stage.name] = ray.remote(do_unit).options(
+                name=stage.name, max_retries=OUTSIDE_DEATHS, retry_exceptions=False, **request_of(stage, self._device(stage))
+            )
+        return self._calls[stage.name]
+
+    def _pool(self, stage: type[Stage]) -> Pool:
+        models = [s for s in self._pipeline.stages if holds_model(s)]
+        size = size_of(stage, self._device(stage), self._total, len(models))
+        if stage.name not in self._pools:
+            request = request_of(stage, self._device(stage)) | ({} if size else {"num_cpus": 0})
+            self._pools[stage.name] = Pool(self._job, request, self._run.recycle_after)
+        self._pools[stage.name].size = max(1, size)
+        return self._pools[stage.name]
+
+
+def request_of(stage: type[Stage], device: str) -> dict:
+    """Ray's words for what a stage declares."""
+    r = stage.resources
+    gpus = 0 if device == "cpu" else r.gpus
+    return {"num_cpus": r.cpus, "num_gpus": gpus, "resources": dict(r.custom), **({"memory": r.memory} if r.memory else {})}
+
+
+def _lost(task: Task, error: Exception) -> str:
+    return (
+        f"stage {task.stage}, unit {task.name}: the cluster lost it {OUTSIDE_DEATHS} times "
+        f"({type(error).__name__}), as when memory runs out; run smaller partitions, or the same command to resume"
+    )

@@ -1,0 +1,155 @@
+"""The run on a Ray cluster: same bytes, pools of actors, small rows, placement, sentences."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from manifests.errors import UserError
+from pipeline.executors.choose import Where
+from pipeline.executors.ray import RayExecutor
+from pipeline.plan import Pipeline
+from pipeline.run import run
+from pipeline.status import failures
+from pipeline.store import Store
+from tests.conftest import tree
+from tests.toy import SPECS, specs, toy_recipe
+
+
+@pytest.fixture
+def on_ray(ray_address):
+    """Runs toy stages on the cluster of the session."""
+
+    def go(folder, recipe, stages=SPECS, **more):
+        return run(recipe, str(folder), stages, quiet=True, where=Where(True, ray_address), **more)
+
+    return go
+
+
+def _log(path, word):
+    """(node, process) of each line of a stage's log that has this word."""
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return [(node, pid) for node, pid, what, _ in lines if what == word]
+
+
+def test_same_bytes_as_on_one_machine_in_any_order(on_ray, tmp_path):
+    run(toy_recipe(run__workers=0), str(tmp_path / "inline"), SPECS, quiet=True)
+    on_ray(tmp_path / "ray", toy_recipe(), shuffle=5)
+    assert tree(tmp_path / "ray") == tree(tmp_path / "inline")
+    assert on_ray(tmp_path / "ray", toy_recipe()).units == 0
+
+
+def test_rounds_are_the_same_on_both(on_ray, tmp_path):
+    recipe = toy_recipe(poses__count=40, poses__oversample=1)
+    assert on_ray(tmp_path / "ray", recipe).outcomes["kept"] == 40
+    run(recipe, str(tmp_path / "local"), SPECS, quiet=True)
+    assert (tmp_path / "ray/select/round-1.done.json").exists()
+    assert tree(tmp_path / "ray") == tree(tmp_path / "local")
+
+
+def test_a_model_is_loaded_once_a_worker_and_workers_are_replaced(on_ray, tmp_path):
+    log, config = tmp_path / "log", tmp_path / "config.json"
+    config.write_text(json.dumps({"log": str(log)}))
+    recipe = toy_recipe(body__path=str(config), run__recycle_after=8)
+    on_ray(tmp_path / "ray", recipe, specs("Model"))
+    units, setups = _log(log, "unit"), _log(log, "setup")
+    assert len(setups) == len(set(setups)) == -(-len(units) // 8)
+    assert max(Counter(units).values()) == 8
+    run(recipe, str(tmp_path / "local"), specs("Model"), quiet=True)
+    assert tree(tmp_path / "ray") == tree(tmp_path / "local")
+
+
+def test_poison_is_found_as_on_one_machine(on_ray, tmp_path):
+    config = tmp_path / "bad.json"
+    config.write_text(json.dumps({"raise": ["ink-000003"], "exit": ["ink-000011"], "hang": ["kids-000012"]}))
+    recipe = toy_recipe(partition_size=8, body__path=str(config), run__timeout_s=5, run__failed_ceiling=0.1)
+    for name, stages in (("tasks", SPECS), ("actors", specs("Model"))):
+        on_ray(tmp_path / name, recipe, stages)
+    run(recipe, str(tmp_path / "local"), SPECS, quiet=True)
+    assert tree(tmp_path / "tasks") == tree(tmp_path / "actors") == tree(tmp_path / "local")
+    rows = {r["sample_id"]: r["reason"] for r in failures(Pipeline(recipe, SPECS), Store(str(tmp_path / "tasks")))}
+    assert rows["ink-000011"] == "the process died with exit status 7" and rows["kids-000012"] == "timeout: more than 5 s"
+
+
+def test_nothing_big_goes_through_the_object_store(on_ray, tmp_path):
+    from ray._private.internal_api import get_memory_info_reply, get_state_from_address
+
+    def stats():
+        import ray
+
+        return get_memory_info_reply(get_state_from_address(ray.get_runtime_context().gcs_address)).store_stats
+
+    before = stats()
+    on_ray(tmp_path, toy_recipe(poses__count=100))
+    after = stats()
+    assert after.spilled_bytes_total == after.spilled_objects_total == after.restored_bytes_total == 0
+    assert after.cumulative_created_bytes - before.cumulative_created_bytes < 100_000  # a single blob of 25 rows has 500,000
+
+
+def test_work_in_hand_is_bounded(on_ray, tmp_path, monkeypatch):
+    most, hand, submit, take = [0], [0], RayExecutor.submit, RayExecutor._take
+
+    def counted_submit(self, task):
+        hand[0] += 1
+        most[0] = max(most[0], hand[0])
+        submit(self, task)
+
+    def counted_take(self, *landed):
+        hand[0] -= 1
+        return take(self, *landed)
+
+    monkeypatch.setattr(RayExecutor, "submit", counted_submit)
+    monkeypatch.setattr(RayExecutor, "_take", counted_take)
+    on_ray(tmp_path, toy_recipe(poses__count=100))
+    assert most[0] == 4  # two CPUs
+
+
+def test_partitions_do_not_wait_for_each_other(on_ray, tmp_path):
+    """Some partition has left its last stage before another has begun its first: there is no barrier between stages."""
+    on_ray(tmp_path, toy_recipe(poses__count=100))
+    events = [json.loads(line) for line in (tmp_path / "events/0000.jsonl").read_text().splitlines()]
+    stages = [e["stage"] for e in events if e["event"] == "unit"]
+    assert stages.index("sketches") < len(stages) - 1 - stages[::-1].index("poses")
+
+
+def test_a_gpu_that_no_node_has_is_missed_at_once(on_ray, tmp_path):
+    with pytest.raises(UserError, match=r"stage sketches needs a GPU and the cluster has none; --set run.device=auto"):
+        on_ray(tmp_path / "a", toy_recipe(), specs("Gpu"))
+    assert not (tmp_path / "a/poses").exists()
+    on_ray(tmp_path / "b", toy_recipe(run__device="auto"), specs("Gpu"))
+    marker = json.loads((tmp_path / "b/sketches/ink-p00000.done.json").read_text())
+    assert marker["environment"]["device"] == "cpu"
+
+
+def test_a_stage_that_breaks_is_told_in_one_piece(on_ray, tmp_path):
+    config = tmp_path / "bad.json"
+    config.write_text("not json")
+    with pytest.raises(UserError, match=r"stage sketches, unit .* broke:"):
+        on_ray(tmp_path / "run", toy_recipe(body__path=str(config)))
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path):
+    from tests.test_cli import skep
+
+    done = skep("run", "smoke", "--run", str(tmp_path), "--executor", "ray", "--ray-address", "127.0.0.1:1")
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("skep: --ray-address 127.0.0.1:1: cannot join this cluster")
+
+
+def test_real_stages_on_a_cluster_by_command(ray_address, tmp_path):
+    from tests.test_cli import skep
+
+    small = ("--set", "poses.count=4")
+    done = skep("run", "smoke", "--run", str(tmp_path / "ray"), "--executor", "ray", "--ray-address", ray_address, *small)
+    assert done.returncode == 0, done.stderr
+    skep("run", "smoke", "--run", str(tmp_path / "local"), *small)
+    assert tree(tmp_path / "ray") == tree(tmp_path / "local")
+
+
+def test_a_bucket_holds_the_same_bytes(on_ray, s3, tmp_path):
+    import hashlib
+
+    run(toy_recipe(run__workers=0), str(tmp_path), SPECS, quiet=True)
+    on_ray(f"{s3}/on-ray", toy_recipe())
+    store = Store(f"{s3}/on-ray")
+    for name, sha in tree(tmp_path).items():
+        assert hashlib.sha256(store.read(name)).hexdigest() == sha, name
