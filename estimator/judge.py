@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from estimator.annotated import Annotated
 from estimator.judge_sheet import write_sheet
 from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES
+from stages.annotated.reader import Annotated, read_annotated
 from stages.detector.metrics import VISIBLE, overlap
 
 TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown
@@ -40,6 +40,11 @@ def bundled_detector() -> Detector:
     from stages.detector.detect import load_detector
 
     return load_detector()
+
+
+def evaluate_pictures(data: Path, images: Path | None = None, out: Path | None = None) -> dict:
+    """The bundled detector on what stages.annotated reads from `data` and `images`."""
+    return evaluate(list(read_annotated(data, images)), bundled_detector(), out)
 
 
 def evaluate(samples: list[Annotated], detector: Detector, out: Path | None = None, log: Callable[[str], None] = print) -> dict:

@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from estimator.annotated import Annotated
 from manifests.errors import UserError
 from manifests.skeleton import EDGES, JOINTS
+from stages.annotated.reader import Annotated
 from stages.tensorfile import write_atomically
 
 CELL, COLUMNS, SHOWN = 256, 4, 200

@@ -123,10 +123,39 @@ class Projections(Section):
     penetration_m: Annotated[float, Field(gt=0)] = Field(0.09, description="a body that passes deeper through itself is rejected")
 
 
-class Sketches(Section):
-    """What draws the pictures."""
+class Diffusion(Section):
+    """The model that draws, an SD 1.x or SDXL with ControlNet, and how. With neither `model` nor `hub`: the bundled generator."""
 
-    source: Literal["renderer"] = "renderer"
+    model: Path | None = Field(None, json_schema_extra={"content": True}, description="a folder as diffusers saves it")
+    hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(None, description="id on the hub, owner/name")
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(None, description="the commit of `hub`")
+    online: bool = Field(False, description="the hub may be asked; else it must lie in the local cache")
+    controlnet: Path | None = Field(None, json_schema_extra={"content": True}, description="for a model that brings none")
+    tiny_vae: Path | None = Field(None, json_schema_extra={"content": True}, description="an AutoencoderTiny to decode with")
+    condition: Literal["full", "skeleton"] = Field("full", description="skeleton: the pose map alone")
+    colours: Literal["skep", "openpose"] = Field("skep", description="of the pose map: those that the model has learnt")
+    steps: Count | None = Field(None, description="network passes a picture; null: what the model says, else 20")
+    guidance: Annotated[float, Field(ge=1, le=30)] | None = Field(None, description="1 is none; null: what the model says, else 7.5")
+    batch: Annotated[int, Field(ge=1, le=1024)] = 8
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: Literal["cpu", "cuda"] = "cpu"
+    compile: bool = Field(False, description="torch.compile of U-Net, ControlNet and decoder; minutes at the start, for GPUs")
+
+    @model_validator(mode="after")
+    def _sensible(self):
+        if self.model and self.hub:
+            raise ValueError("model and hub exclude each other")
+        if self.hub and not self.revision:
+            raise ValueError("hub needs a revision, the 40 digits of a commit: a name alone may mean another model tomorrow")
+        return self
+
+
+class Sketches(Section):
+    """What draws the pictures: the renderer, a diffusion model, or each of them a share."""
+
+    source: Literal["renderer", "diffusion", "mix"] = "renderer"
+    rendered_share: Share = Field(0.5, description="of a mix, the share that the renderer draws")
+    diffusion: Diffusion = Diffusion()
     image_format: Literal["png", "jpg"] = "png"
 
 

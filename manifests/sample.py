@@ -35,3 +35,8 @@ def decode_labels(data: bytes) -> dict[str, np.ndarray]:
     """The arrays of a sample's npz; refuses anything pickled."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in LABELS}
+
+
+def prompt_of(style: str, appearance: str, motion: str) -> str:
+    """The words that a generator is given: style, looks, motion; what is not known is left out."""
+    return ", ".join(part for part in (STYLE_TEXTS[style], appearance, motion) if part)

@@ -99,6 +99,11 @@ class Stage(ABC):
         self.cfg = config
 
     @classmethod
+    def needs(cls, config: Config) -> Resources:
+        """What one worker holds, where the recipe decides it."""
+        return cls.resources
+
+    @classmethod
     def setup_on_node(cls, config: Config) -> None:
         """Once per machine, before any worker starts: fetch or compile what the workers share."""
 
@@ -109,6 +114,13 @@ class Stage(ABC):
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """The stage's work. `table` holds `sample_id`, `style` and the columns in `reads`."""
 
+    def made_with(self) -> dict:
+        """What pictures depended on beyond recipe and machine, for the marker: a batch that memory cut short, say."""
+        return {}
+
+    def recall(self, made_with: dict) -> None:
+        """Before each unit: work as its marker says that it was done; nothing where it is done for the first time."""
+
     def shortfall(self, table: pa.Table) -> dict[str, int]:
         """Dataset scope only: samples that each style still lacks, after this output; each asks for more partitions."""
         return {}
@@ -118,9 +130,9 @@ class Stage(ABC):
         raise UserError(f"stage {self.name} has no pictures to show")
 
 
-def environment(stage: type[Stage], device: str) -> dict:
+def environment(stage: Stage, device: str) -> dict:
     """What pictures may depend on beyond the recipe; every marker records it."""
-    return {"device": device, "threads": max(1, int(stage.resources.cpus))}
+    return {"device": device, "threads": max(1, int(stage.needs(stage.cfg).cpus)), **stage.made_with()}
 
 
 def _lookup(recipe: Recipe, path: str):

@@ -113,6 +113,23 @@ def show(
 
 
 @app.command()
+def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="such as ink-000012")]) -> None:
+    """Draw one sample of a run again, alone, and say what it was drawn from."""
+    from pipeline.plan import Pipeline
+    from pipeline.regenerate import regenerate as redraw
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+
+    store = Store(folder)
+    done = redraw(Pipeline(frozen_recipe(store)), store, sample_id)
+    print(f"prompt: {done.prompt}")
+    print(f"seed: {done.seed}, generator: {done.generator}")
+    print("pose: " + json.dumps([[round(float(v), 6) for v in joint] for joint in done.pose]))
+    said = {True: "the same bytes as in the run", False: "not the bytes of the run", None: "the run has no picture of it"}[done.same]
+    print(f"{folder.rstrip('/')}/{done.name}: {said}")
+
+
+@app.command()
 def clean(folder: GivenRun) -> None:
     """Remove the intermediate tables of a finished run, once its shards verify."""
     from pipeline.plan import Pipeline
@@ -172,12 +189,9 @@ def _score_run(folder: str) -> dict:
 
 
 def _score_pictures(data: str, images: str, out: str) -> dict:
-    from estimator.annotated import read_annotated
-    from estimator.judge import bundled_detector
-    from estimator.judge import evaluate as judge_detector
+    from estimator.judge import evaluate_pictures
 
-    samples = read_annotated(Path(data), Path(images) if images else None)
-    return judge_detector(samples, bundled_detector(), Path(out) if out else None)
+    return evaluate_pictures(Path(data), Path(images) if images else None, Path(out) if out else None)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def cost(pipeline: Pipeline, store: Store | None) -> Cost:
     hours = {"cpu": 0.0, "gpu": 0.0}
     for stage in pipeline.stages:
         each = rates.get(stage.name, recipe.plan.seconds_per_sample.get(stage.name, 0.0))
-        hours["gpu" if stage.resources.gpus else "cpu"] += each * planned / 3600
+        hours["gpu" if pipeline.needs[stage.name].gpus else "cpu"] += each * planned / 3600
     held_out = round(recipe.poses.count * recipe.split.val)
     shards = sum(math.ceil(n / recipe.shards.samples) for n in (recipe.poses.count - held_out, held_out) if n)
     size = recipe.poses.count * recipe.plan.bytes_per_sample / 1e9

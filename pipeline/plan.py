@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from manifests.recipe import Recipe, share_out
 from manifests.schema import PLANNED
-from manifests.stage import Config, Stage
+from manifests.stage import Config, Resources, Stage
 from pipeline.commit import canonical, digest_of
 from pipeline.digests import Digests
 from pipeline.registry import STAGES, load_stage
@@ -91,6 +91,11 @@ class Pipeline:
         declared = {s.name: self._declare(s) for s in self.stages}
         self._digests.save()
         return declared
+
+    @cached_property
+    def needs(self) -> dict[str, Resources]:
+        """What one worker of each stage holds."""
+        return {s.name: s.needs(self.configs[s.name]) for s in self.stages}
 
     @cached_property
     def segments(self) -> list[Segment]:

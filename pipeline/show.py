@@ -30,7 +30,7 @@ def contact_sheet(pipeline: Pipeline, store: Store, stage_name: str, count: int,
         shown = ", ".join(s.name for s in pipeline.stages if answers_by_row(s))
         raise UserError(f"--stage {stage_name}: expected one of {shown}")
     stage = stage_class(pipeline.configs[stage_name])
-    stage.setup(device_of(stage_class, pipeline.recipe.run.device))
+    stage.setup(device_of(pipeline, stage_name))
     rows = list(_rows(pipeline, store, stage_class, count))
     if not rows:
         raise UserError(f"{store.url}: stage {stage_name} has made nothing yet")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.schema import FAILED
 from manifests.stage import Context, Stage, environment
-from pipeline.commit import Marker, UnitSink, failed_name, table_name
+from pipeline.commit import Damaged, Marker, UnitSink, failed_name, read_marker, table_name
 from pipeline.isolation import Deaths, Failure, isolate
 from pipeline.node import once_per_node
 from pipeline.plan import Partition, Pipeline, Unit
@@ -62,6 +62,8 @@ class Worker:
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
         """Process and commit one unit; returns its row of the event log. Announces each call by `trying(low, high)`."""
         stage, began = self._stage(task), time.monotonic()
+        if stage.made_with():
+            stage.recall(self._recorded(task))
         inputs = self._inputs(task, type(stage))
         sink = UnitSink(self.store)
         try:
@@ -78,9 +80,20 @@ class Worker:
             if task.setup_key:
                 once_per_node(f"{task.setup_key}-{task.stage}", lambda: kind.setup_on_node(config))
             stage = kind(config)
-            stage.setup(device_of(kind, task.device))
+            stage.setup(self._device(task))
             self._ready[task.stage] = stage
         return self._ready[task.stage]
+
+    def _recorded(self, task: Task) -> dict:
+        """What the unit depended on when it was last done, where it is done again as it was."""
+        try:
+            marker = read_marker(self.store, task.stage, task.name)
+        except Damaged:
+            return {}
+        return marker.environment if marker and marker.fingerprint == task.fingerprint else {}
+
+    def _device(self, task: Task) -> str:
+        return device_of(self.pipeline, task.stage, task.device)
 
     def _inputs(self, task: Task, stage: type[Stage]) -> Inputs:
         if stage.scope == "dataset":
@@ -90,7 +103,7 @@ class Worker:
         return self.reader.partition(stage, task.name, Partition(*task.partition).rows())
 
     def _process(self, stage: Stage, task: Task, inputs: Inputs, sink: UnitSink, trying: Trying) -> tuple[pa.Table, list[Failure]]:
-        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, device_of(type(stage), task.device), inputs.ledger)
+        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, self._device(task), inputs.ledger)
 
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))
@@ -98,7 +111,10 @@ class Worker:
         if not answers_by_row(type(stage)) or not len(inputs.table):
             trying(0, len(inputs.table))
             return process(inputs.table), []
-        outputs, failures = isolate(process, inputs.table, Deaths.from_json(task.deaths), trying)
+        before, deaths = stage.made_with(), Deaths.from_json(task.deaths)
+        outputs, failures = isolate(process, inputs.table, deaths, trying)
+        if stage.made_with() != before:  # memory cut a batch short on the way, and the marker shall be true of every row
+            outputs, failures = isolate(process, inputs.table, deaths, trying)
         return pa.concat_tables([stage.writes.empty_table(), *outputs]), failures
 
     def _commit(self, stage: Stage, task: Task, given: pa.Table, table: pa.Table, failures: list[Failure], sink: UnitSink) -> dict:
@@ -106,7 +122,7 @@ class Worker:
         if failures:
             sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
         rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
-        made_by = environment(type(stage), device_of(type(stage), task.device))
+        made_by = environment(stage, self._device(task))
         sink.publish(Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by))
         return rows
 
@@ -141,9 +157,11 @@ def failed_table(given: pa.Table, failures: list[Failure], stage: str) -> pa.Tab
     return pa.table(columns, schema=FAILED)
 
 
-def device_of(stage: type[Stage], wanted: str) -> str:
-    """`cuda` or `cpu`; `wanted` as in recipe.Run.device. Raises UserError where the stage needs a GPU that is not there."""
-    if not stage.resources.gpus or wanted == "cpu":
+def device_of(pipeline: Pipeline, stage: str, wanted: str = "") -> str:
+    """`cuda` or `cpu`; `wanted` as in recipe.Run.device, by default the recipe's. Raises UserError where the stage needs a GPU that
+    is not there."""
+    wanted = wanted or pipeline.recipe.run.device
+    if not pipeline.needs[stage].gpus or wanted == "cpu":
         return "cpu"
     import torch
 
@@ -154,5 +172,5 @@ def device_of(stage: type[Stage], wanted: str) -> str:
     raise UserError(no_gpu(stage, "this machine"))
 
 
-def no_gpu(stage: type[Stage], where: str) -> str:
-    return f"stage {stage.name} needs a GPU and {where} has none; --set run.device=auto runs it on the CPU"
+def no_gpu(stage: str, where: str) -> str:
+    return f"stage {stage} needs a GPU and {where} has none; --set run.device=auto runs it on the CPU"

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -51,3 +52,9 @@ def words_of(file: safe_open, path: Path) -> dict:
         return json.loads((file.metadata() or {})[_WORDS])
     except (KeyError, ValueError):
         raise UserError(f"{path}: not a file of skep; delete it and make it again") from None
+
+
+def packed(parts: list[bytes]) -> tuple[Tensor, Tensor]:
+    """Byte strings end to end (N,) uint8, and where each ends."""
+    ends = torch.tensor([len(part) for part in parts], dtype=torch.int64).cumsum(0)
+    return torch.frombuffer(bytearray(b"".join(parts) or b"\0"), dtype=torch.uint8), ends

@@ -1,5 +1,7 @@
 """Everything that a training changes: weights, their running average, the optimizer. It goes to one checkpoint and back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -8,29 +10,44 @@ from torch import Tensor, nn
 from manifests.errors import UserError
 from stages.tensorfile import read_tensors, write_tensors
 
-_CLIP, _WEIGHT_DECAY, _BETAS = 1.0, 0.05, (0.9, 0.98)
+_BETAS = (0.9, 0.98)
 
 
 class State:
-    """A network in training, already on its device. `identity` says what it is trained from, in words that JSON holds."""
+    """A network in training, already on its device; several are an nn.ModuleDict. clip: the gradient's greatest norm, 0 for any.
 
-    def __init__(self, net: nn.Module, path: Path, identity: dict, ema: float):
-        self.net, self.path, self.identity, self.ema = net, path, identity, ema
+    `identity` says what it is trained from, in words that JSON holds.
+    """
+
+    def __init__(self, net: nn.Module, path: Path, identity: dict, ema: float, clip: float = 1.0, weight_decay: float = 0.05):
+        self.net, self.path, self.identity, self.ema, self.clip = net, path, identity, ema, clip
         self.average = {name: value.detach().clone() for name, value in net.state_dict().items()}
         plain = [p for p in net.parameters() if p.ndim < 2]
         groups: list[dict] = [{"params": [p for p in net.parameters() if p.ndim >= 2]}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY, betas=_BETAS, fused=True)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay, betas=_BETAS, fused=True)
 
-    def update(self, loss: Tensor, step: int, rate: float) -> None:
-        """One step down the loss, and the average after it."""
+    def update(self, loss: Tensor, step: int, rate: float) -> Tensor:
+        """One step down the loss, and the average after it; returns the norm of the gradient."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), _CLIP)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.clip or float("inf"))
         self.optimizer.step()
         # A short memory at first, or the average would keep the random start.
         self._follow(1 - min(self.ema, (1 + step) / (10 + step)))
+        return norm
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """While entered, the network has the averaged weights and is in use, not in training."""
+        self._swap()
+        self.net.eval()
+        try:
+            yield
+        finally:
+            self._swap()
+            self.net.train()
 
     def save(self, step: int, **words: float) -> None:
         """Write the checkpoint after `step` steps, with a few words of the caller's."""
@@ -67,6 +84,13 @@ class State:
             index, slot = name.split(".")
             slots.setdefault(int(index), {})[slot] = value if value.ndim == 0 else torch.empty_like(shapes[int(index)]).copy_(value)
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for name, value in self.net.state_dict().items():
+            kept = value.clone()
+            value.copy_(self.average[name])
+            self.average[name] = kept
 
     @torch.no_grad()
     def _follow(self, share: float) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from estimator.annotated import read_annotated
 from manifests.skeleton import JOINTS, STYLES
+from stages.annotated.reader import read_annotated
 
 FOLDER = Path(__file__).parent / "data/drawings"
 WORDS = json.loads((FOLDER / "annotations.json").read_text())
@@ -23,7 +23,7 @@ def test_twelve_pictures_two_a_style():
 
 
 def test_they_are_read_as_samples():
-    samples = read_annotated(FOLDER)
+    samples = list(read_annotated(FOLDER))
     assert len(samples) == 12 and all(sample.known.all() for sample in samples)
 
 

@@ -26,7 +26,12 @@ def test_wheel_holds_data_and_no_tests_and_runs(tmp_path):
     wheel = _build(tmp_path)
     names = zipfile.ZipFile(wheel).namelist()
     assert {"manifests/recipes/demo.yaml", "stages/body/data/body.npz", "pipeline/cli.py"} <= set(names)
-    bundled = [p.relative_to(ROOT).as_posix() for room in ("stages", "estimator") for p in sorted(ROOT.glob(f"{room}/**/weights/*"))]
+    bundled = [
+        p.relative_to(ROOT).as_posix()
+        for room in ("stages", "estimator")
+        for p in sorted(ROOT.glob(f"{room}/**/weights/**/*"))
+        if p.is_file()
+    ]
     assert set(bundled) <= set(names)
     assert not [n for n in names if n.startswith(("tests", "docs"))]
     site = tmp_path / "site"

@@ -49,7 +49,22 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "estimator.batch": (2, []),
     "estimator.lr": (0.1, []),
     "estimator.checkpoint_every": (9, []),
-    "sketches.source": (None, []),  # one value so far: nothing to change it to
+    "sketches.source": ("mix", ["sketches", "index"]),
+    "sketches.rendered_share": (0.3, ["sketches", "index"]),
+    "sketches.diffusion.model": ("{body}", ["sketches", "index"]),
+    "sketches.diffusion.hub": (None, []),  # with its revision alone
+    "sketches.diffusion.revision": ("0" * 40, ["sketches", "index"]),
+    "sketches.diffusion.online": (True, ["sketches", "index"]),
+    "sketches.diffusion.controlnet": ("{body}", ["sketches", "index"]),
+    "sketches.diffusion.tiny_vae": ("{body}", ["sketches", "index"]),
+    "sketches.diffusion.condition": ("skeleton", ["sketches", "index"]),
+    "sketches.diffusion.colours": ("openpose", ["sketches", "index"]),
+    "sketches.diffusion.steps": (4, ["sketches", "index"]),
+    "sketches.diffusion.guidance": (3.0, ["sketches", "index"]),
+    "sketches.diffusion.batch": (2, ["sketches", "index"]),
+    "sketches.diffusion.dtype": ("bfloat16", ["sketches", "index"]),
+    "sketches.diffusion.device": ("cuda", ["sketches", "index"]),
+    "sketches.diffusion.compile": (True, ["sketches", "index"]),
 }
 OTHER_VALUES = {"poses": ["poses", "index"], "projections": ["projections", "index"]}  # sections read as a whole
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from manifests.stage import Stage
+from manifests.stage import Resources
 from pipeline.executors.local import OUTSIDE_DEATHS
 from pipeline.executors.remote import Watcher
 
@@ -51,17 +51,13 @@ class Pool:
         return ray.remote(Watcher).options(**options).remote(self._job)
 
 
-def holds_model(stage: type[Stage]) -> bool:
-    return stage.scope == "partition" and bool(stage.resources.model or stage.resources.gpus)
-
-
-def size_of(stage: type[Stage], device: str, total: dict[str, float], pools: int) -> int:
+def size_of(needs: Resources, device: str, total: dict[str, float], pools: int) -> int:
     """How many actors of a stage fit the cluster beside `pools - 1` other pools and tasks.
 
     Actors keep what they ask for, so one CPU is always left to tasks; 0 where not even one actor fits beside that.
     """
-    wants = dict(stage.resources.custom) | ({} if device == "cpu" else {"GPU": stage.resources.gpus})
+    wants = dict(needs.custom) | ({} if device == "cpu" else {"GPU": needs.gpus})
     limits = [total.get(name, 0) / amount for name, amount in wants.items() if amount]
     share = (total.get("CPU", 1) - 1) / pools
-    limits += [share / stage.resources.cpus] if stage.resources.cpus else []
+    limits += [share / needs.cpus] if needs.cpus else []
     return int(min(limits, default=1))

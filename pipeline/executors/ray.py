@@ -15,7 +15,7 @@ from pipeline.executors import Done
 from pipeline.executors.child import Job
 from pipeline.executors.cluster import connect
 from pipeline.executors.local import OUTSIDE_DEATHS
-from pipeline.executors.pool import Pool, holds_model, size_of
+from pipeline.executors.pool import Pool, size_of
 from pipeline.executors.remote import do_unit
 from pipeline.plan import Pipeline
 from pipeline.work import Task, no_gpu
@@ -51,7 +51,7 @@ class RayExecutor:
     def submit(self, task: Task) -> None:
         stage = self._pipeline.by_name[task.stage]
         task = replace(task, device=self._device(stage), setup_key=self._setup_key)
-        pool = self._pool(stage) if holds_model(stage) else None
+        pool = self._pool(stage) if self._holds_model(stage) else None
         if pool:
             actor = pool.pick()
             ref = actor.handle.do.remote(task.to_bytes())
@@ -96,9 +96,20 @@ class RayExecutor:
 
     def _check_gpus(self) -> None:
         for stage in self._pipeline.stages:
-            if stage.resources.gpus and self._run.device == "cuda" and not self._total.get("GPU"):
+            if self._pipeline.needs[stage.name].gpus and self._run.device == "cuda" and not self._total.get("GPU"):
                 self.close()
-                raise UserError(no_gpu(stage, "the cluster"))
+                raise UserError(no_gpu(stage.name, "the cluster"))
+
+    def _holds_model(self, stage: type[Stage]) -> bool:
+        needs = self._pipeline.needs[stage.name]
+        return stage.scope == "partition" and bool(needs.model or needs.gpus)
+
+    def _request(self, stage: type[Stage]) -> dict:
+        """Ray's words for what a stage needs."""
+        needs = self._pipeline.needs[stage.name]
+        gpus = 0 if self._device(stage) == "cpu" else needs.gpus
+        memory = {"memory": needs.memory} if needs.memory else {}
+        return {"num_cpus": needs.cpus, "num_gpus": gpus, "resources": dict(needs.custom), **memory}
 
     def _device(self, stage: type[Stage]) -> str:
         return "cpu" if self._run.device == "auto" and not self._total.get("GPU") else self._run.device
@@ -108,25 +119,18 @@ class RayExecutor:
 
         if stage.name not in self._calls:
             self._calls[stage.name] = ray.remote(do_unit).options(
-                name=stage.name, max_retries=OUTSIDE_DEATHS, retry_exceptions=False, **request_of(stage, self._device(stage))
+                name=stage.name, max_retries=OUTSIDE_DEATHS, retry_exceptions=False, **self._request(stage)
             )
         return self._calls[stage.name]
 
     def _pool(self, stage: type[Stage]) -> Pool:
-        models = [s for s in self._pipeline.stages if holds_model(s)]
-        size = size_of(stage, self._device(stage), self._total, len(models))
+        models = [s for s in self._pipeline.stages if self._holds_model(s)]
+        size = size_of(self._pipeline.needs[stage.name], self._device(stage), self._total, len(models))
         if stage.name not in self._pools:
-            request = request_of(stage, self._device(stage)) | ({} if size else {"num_cpus": 0})
+            request = self._request(stage) | ({} if size else {"num_cpus": 0})
             self._pools[stage.name] = Pool(self._job, request, self._run.recycle_after)
         self._pools[stage.name].size = max(1, size)
         return self._pools[stage.name]
-
-
-def request_of(stage: type[Stage], device: str) -> dict:
-    """Ray's words for what a stage declares."""
-    r = stage.resources
-    gpus = 0 if device == "cpu" else r.gpus
-    return {"num_cpus": r.cpus, "num_gpus": gpus, "resources": dict(r.custom), **({"memory": r.memory} if r.memory else {})}
 
 
 def _lost(task: Task, error: Exception) -> str:

@@ -5,87 +5,29 @@ it is written whole or not at all, so several processes can fill one cache, and 
 """
 
 import argparse
-import hashlib
 import io
 import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.errors import command
-from manifests.recipe import Recipe, load_recipe
-from manifests.schema import LOSSES, PLANNED, to_numpy
+from manifests.recipe import Recipe
+from manifests.schema import to_numpy
 from manifests.skeleton import STYLES
-from manifests.stage import Config, Context, Stage
 from stages.detector.cache import SPLITS, chunk_name, claim, of_chunk
-from stages.poses.stage import Poses
-from stages.projections.stage import Projections
-from stages.sketches.stage import Sketches
+from stages.sketches import studio
+from stages.sketches.studio import drawn_by
 from stages.tensorfile import write_atomically
 
 EACH = 10  # drawings of each style in a chunk
-SEED, VAL = 7001, 0.15
-_STAGES: tuple[type[Stage], ...] = (Poses, Projections, Sketches)
-_CANDIDATES, _AT_ONCE = 250, 25  # ids of each style that a chunk may try, and how many in one go
+SEED, SIZE = 7001, 256
 
 
 def recipe_of(seed: int = SEED) -> Recipe:
-    """The demo's poses and projections, drawn by the renderer."""
-    return load_recipe("demo", [f"seed={seed}", f"split.val={VAL}", "sketches.source=renderer", "sketches.image_format=jpg"])
-
-
-def drawn_by(recipe: Recipe) -> str:
-    """Digest of what decides the pictures: what the stages read of the recipe, and their versions."""
-    words = recipe.model_dump_json(include={"seed", "body", "split", "poses", "projections", "sketches"})
-    return hashlib.sha256((words + str([(stage.name, stage.version) for stage in _STAGES])).encode()).hexdigest()[:16]
-
-
-class Studio:
-    """The stages from poses to sketches, in one process."""
-
-    def __init__(self, recipe: Recipe):
-        self.seed = recipe.seed
-        self.stages = [stage(Config(recipe, stage.config)) for stage in _STAGES]
-        for stage in self.stages:
-            stage.setup("cpu")
-
-    def chunk(self, index: int, split: str) -> dict[str, np.ndarray]:
-        """Arrays of EACH drawings of each style whose sources are of the split, or fewer where the candidates run out."""
-        rows: list[pa.Table] = []
-        for first in range(index * _CANDIDATES, (index + 1) * _CANDIDATES, _AT_ONCE):
-            lacking = [style for style in STYLES if _count(rows, style) < EACH]
-            if lacking:
-                rows.append(self._posed([f"{style}-{first + i:06d}" for style in lacking for i in range(_AT_ONCE)], split))
-        table = pa.concat_tables(rows)
-        first_of = [i for style in STYLES for i in _where(table, "style", style)[:EACH]]
-        return _arrays(self._through(self.stages[2], table.take(first_of)))
-
-    def _posed(self, ids: list[str], split: str) -> pa.Table:
-        """Those of the ids that are of the split and pass the first two stages, with their labels."""
-        known = pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED)
-        known = self._through(self.stages[0], known)
-        known = self._through(self.stages[1], known.take(_where(known, "split", split)))
-        return known.drop_columns(["motion", "reason"])
-
-    def _through(self, stage: Stage, known: pa.Table) -> pa.Table:
-        """All columns of the rows that the stage does not reject."""
-        ctx = Context(self.seed, stage.name, "chunk", None, "cpu", LOSSES.empty_table())  # type: ignore[arg-type]
-        made = stage.process(known.select(["sample_id", "style", *stage.reads]), ctx)
-        for name in made.schema.names:
-            if name in known.schema.names:
-                known = known.drop_columns([name])
-            known = known.append_column(made.schema.field(name), made.column(name))
-        return known.filter(pc.equal(known["reason"], ""))
-
-
-def _where(table: pa.Table, column: str, value: str) -> list[int]:
-    return np.flatnonzero(np.array(table[column].to_pylist()) == value).tolist()
-
-
-def _count(tables: list[pa.Table], style: str) -> int:
-    return sum(len(_where(table, "style", style)) for table in tables)
+    """What the drawings of a cache are made from."""
+    return studio.recipe_of(seed, SIZE)
 
 
 def _arrays(table: pa.Table) -> dict[str, np.ndarray]:
@@ -104,13 +46,13 @@ def _arrays(table: pa.Table) -> dict[str, np.ndarray]:
 def fill(cache: Path, split: str, indices: list[int], seed: int = SEED) -> None:
     """Draw the chunks of these numbers that the cache lacks."""
     lacking = [i for i in indices if not (cache / split / chunk_name(seed, i)).exists()]
-    studio = Studio(recipe_of(seed)) if lacking else None
+    artist = studio.Studio(recipe_of(seed)) if lacking else None
     for index in lacking:
         path = cache / split / chunk_name(seed, index)
-        if studio is None or path.exists():  # another process was faster
+        if artist is None or path.exists():  # another process was faster
             continue
         out = io.BytesIO()
-        np.savez(out, **studio.chunk(index, split))  # type: ignore[arg-type]
+        np.savez(out, **_arrays(artist.chunk(index, split, EACH)))  # type: ignore[arg-type]
         write_atomically(path, out.getvalue())
         print(f"{split} chunk {index}, the last is {indices[-1]}", flush=True)
 

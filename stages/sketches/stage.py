@@ -1,6 +1,9 @@
 """The sketches stage: every projected row becomes a picture in the row's style."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -9,59 +12,112 @@ import pyarrow as pa
 from manifests import schema
 from manifests.errors import UserError
 from manifests.skeleton import EDGES, STYLES
-from manifests.stage import Config, Context, Stage
+from manifests.stage import Config, Context, Resources, Stage
 from stages.body.camera import intrinsics
 from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
 from stages.sketches.drawing import draw
 from stages.sketches.drawing.layer import UNITS
+from stages.sketches.labels import BODY
 
-_LABELS = ("pose", "betas", "bone_scales", "transl", "camera_K")
+_LABELS = (*BODY, "joints2d", "joints3d_drawn")
 _SPINE_TO_HEAD = (0, 3, 6, 9, 12, 15)  # SMPL joints whose rotations turn the head
 _ENCODING = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 3], "jpg": [cv2.IMWRITE_JPEG_QUALITY, 92]}
 # Of a joint that is outside, occluded, visible; RGB.
 _MARKS = ((150, 150, 150), (240, 150, 30), (30, 170, 60))
 
 
+class _Work(NamedTuple):
+    """A row's encoded picture, or the order for one; what the figure looks like; who draws."""
+
+    image: bytes
+    order: Any
+    phrase: str
+    maker: str
+
+
 class Sketches(Stage):
-    """Draws with the renderer. A row's picture depends on its labels, its style and its own randomness alone."""
+    """Draws with the renderer, a diffusion model, or both. A row's picture depends on its labels, its style and its own randomness."""
 
     name = "sketches"
     version = 2
     config = ("body", "sketches", "projections.size")
-    reads = _LABELS
+    reads = (*_LABELS, "motion")
     writes = schema.SKETCHES
+
+    @classmethod
+    def needs(cls, config: Config) -> Resources:
+        """Workers that stay where there is a model to load, and a GPU where it runs on one."""
+        if config.sketches.source == "renderer":
+            return cls.resources
+        return Resources(model=True, gpus=1 if config.sketches.diffusion.device == "cuda" else 0)
 
     @classmethod
     def setup_on_node(cls, config: Config) -> None:
         """Compile the renderer's loops once, into the cache that every worker reads."""
         body = load_body(config.body.path)
         figure = make_figure(body, np.zeros((24, 3)), np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(UNITS, UNITS), UNITS)
-        for style in STYLES:
+        for style in STYLES if config.sketches.source != "diffusion" else ():
             draw(figure, style, np.random.default_rng(0))
 
     def setup(self, device: str) -> None:
-        """Load the body; OpenCV keeps to the one thread that the stage declares."""
+        """Load the body and the model, if the recipe wants one; OpenCV keeps to the one thread that the stage declares."""
         cv2.setNumThreads(1)
         self.body = load_body(self.cfg.body.path)
+        self.artist = None
+        if self.cfg.sketches.source != "renderer":
+            from stages.sketches.artist import Artist  # torch and diffusers, for those alone who ask for them
+
+            self.artist = Artist(self.cfg.sketches.diffusion, self.cfg.get("projections.size"), self.body, device)
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """One encoded picture for each row."""
-        labels = {name: schema.to_numpy(table, name) for name in _LABELS}
-        ids, styles = table["sample_id"].to_pylist(), table["style"].to_pylist()
-        images, phrases = [], []
-        for i, (sample_id, style) in enumerate(zip(ids, styles, strict=True)):
-            row = {name: column[i] for name, column in labels.items()}
-            drawing = draw(self._figure(row), style, ctx.rng(sample_id), head_turn(row["pose"]), self.cfg.get("projections.size"))
-            images.append(self._encode(drawing.image))
-            phrases.append(drawing.appearance)
-        kind = self.cfg.sketches.image_format
+        rows = list(schema.rows_of(table))
+        begun = [self._begin(row, ctx.rng(row["sample_id"])) for row in rows]
+        painted = self._painted([work.order for work in begun if work.order])
         columns = {
-            "sample_id": ids, "image": images, "image_format": [kind] * len(ids), "appearance": phrases,
-            "generator": [self.cfg.sketches.source] * len(ids), "reason": [""] * len(ids),
-        }  # fmt: skip
+            "sample_id": [row["sample_id"] for row in rows],
+            "image": [next(painted) if work.order else work.image for work in begun],
+            "image_format": [self.cfg.sketches.image_format] * len(rows),
+            "appearance": [work.phrase for work in begun],
+            "generator": [work.maker for work in begun],
+            "reason": [""] * len(rows),
+        }
         return schema.to_table(schema.SKETCHES, columns)
+
+    def _begin(self, row: dict[str, Any], rng: np.random.Generator) -> "_Work":
+        """What the renderer draws at once, or an order for the model."""
+        if self.artist and self._for_artist(rng):
+            order, phrase = self.artist.order(row, rng)
+            return _Work(b"", order, phrase, self.artist.name)
+        drawing = draw(self._figure(row), row["style"], rng, head_turn(row["pose"]), self.cfg.get("projections.size"))
+        return _Work(self._encode(drawing.image), None, drawing.appearance, "renderer")
+
+    def made_with(self) -> dict:
+        """Of diffusion pictures: the version of torch, and the batch, which memory may have cut short."""
+        if not self.artist:
+            return {}
+        import torch
+
+        return {"torch": torch.__version__.partition("+")[0], "batch": self.artist.painter.batch}
+
+    def recall(self, made_with: dict) -> None:
+        """Draw in batches of the size that a marker records, or of the recipe's."""
+        if self.artist:
+            self.artist.painter.resize(made_with.get("batch"))
+
+    def _for_artist(self, rng: np.random.Generator) -> bool:
+        """Whether a row is the model's; in a mix, a draw decides."""
+        config = self.cfg.sketches
+        return config.source == "diffusion" or rng.random() >= config.rendered_share
+
+    def _painted(self, orders: list) -> Iterator[bytes]:
+        """Encoded pictures; while the model draws one batch, another thread encodes the batch before."""
+        if not self.artist or not orders:
+            return
+        with ThreadPoolExecutor(1) as encoder:
+            yield from [job.result() for job in [encoder.submit(self._encode, picture) for picture in self.artist.pictures(orders)]]
 
     def preview(self, row: dict) -> np.ndarray:
         """The picture with its 16 joints: green visible, orange occluded, grey outside."""
@@ -77,10 +133,11 @@ class Sketches(Stage):
             cv2.circle(picture, spot, max(2, len(picture) // 100), _MARKS[int(seen)], -1, cv2.LINE_AA)
         return picture
 
-    def _figure(self, row: dict[str, np.ndarray]) -> Figure:
+    def _figure(self, row: dict[str, Any]) -> Figure:
         """The row's figure as the renderer wants it: the camera's pixels become units."""
         to_units = np.diag([UNITS / self.cfg.get("projections.size")] * 2 + [1])
-        return make_figure(self.body, **{**row, "camera_K": to_units @ row["camera_K"]}, size=UNITS)
+        labels = {name: row[name] for name in BODY}
+        return make_figure(self.body, **{**labels, "camera_K": to_units @ row["camera_K"]}, size=UNITS)
 
     def _encode(self, image: np.ndarray) -> bytes:
         kind = self.cfg.sketches.image_format

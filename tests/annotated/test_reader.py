@@ -1,52 +1,15 @@
-"""Annotated pictures of others: every mapping, every mistake, and scores worked by hand."""
+"""Annotated pictures of others: every mapping and every mistake."""
 
 import json
-from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
-import yaml
 
-from estimator import judge
-from estimator.annotated import read_annotated
-from estimator.keypoints import CHARACTER_NAMES, LIMBS
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
-from pipeline import cli
-from stages.detector.metrics import overlap
-
-COCO = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
-HEIGHT, WIDTH = 200, 300
-
-
-def spread(names, **other):
-    """{name: (x, y, v)}: every point somewhere else, all visible unless told otherwise."""
-    return {name: other.get(name, (10 + 5 * i, 20 + 3 * i, 2)) for i, name in enumerate(names)}
-
-
-def write_coco(folder, points, names=None, **changes):
-    """A COCO file of one picture and one figure, and the picture; `changes` replace parts of it."""
-    folder.mkdir(exist_ok=True)
-    cv2.imwrite(str(folder / "a.png"), np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
-    words = {
-        "images": [{"id": 3, "file_name": "a.png", "width": WIDTH, "height": HEIGHT} | changes.get("image", {})],
-        "categories": [{"id": 1, "keypoints": list(names or points)}],
-        "annotations": [
-            {"id": 7, "image_id": 3, "category_id": 1, "bbox": [10, 20, 100, 50], "keypoints": np.ravel(list(points.values())).tolist()}
-        ],
-    }
-    words["annotations"][0] |= changes.get("annotation", {})
-    (folder / "coco.json").write_text(json.dumps(words | changes.get("file", {})))
-    return folder / "coco.json"
-
-
-def joint(sample, name):
-    index = JOINTS.index(name)
-    return (*sample.joints[index], int(sample.visibility[index])) if sample.known[index] else None
+from stages.annotated.keypoints import CHARACTER_NAMES, LIMBS
+from stages.annotated.reader import read_annotated, style_of
+from tests.annotated.files import COCO, HEIGHT, WIDTH, joint, spread, write_character, write_coco
 
 
 def test_our_own_names_keep_their_places(tmp_path):
@@ -86,7 +49,7 @@ def test_several_people_are_several_samples_and_crowds_none(tmp_path):
     one = words["annotations"][0]
     words["annotations"] += [one | {"id": 8}, one | {"id": 9, "iscrowd": 1}, one | {"id": 10, "keypoints": [0] * 48}]
     path.write_text(json.dumps(words))
-    assert len(read_annotated(path)) == 2
+    assert len(list(read_annotated(path))) == 2
 
 
 def test_pictures_of_a_folder_of_their_own_and_a_folder_for_the_json(tmp_path):
@@ -96,7 +59,7 @@ def test_pictures_of_a_folder_of_their_own_and_a_folder_for_the_json(tmp_path):
     (sample,) = read_annotated(tmp_path, tmp_path / "elsewhere")
     assert sample.path == tmp_path / "elsewhere/a.png"
     with pytest.raises(UserError, match=r"annotation 7: no such picture"):
-        read_annotated(path)
+        list(read_annotated(path))
 
 
 def test_without_a_bbox_the_joints_make_one_and_a_joint_beyond_the_border_is_outside(tmp_path):
@@ -135,32 +98,19 @@ GOOD = spread(JOINTS)
 )
 def test_mistakes_of_coco_are_one_sentence(tmp_path, changes, sentence):
     with pytest.raises(UserError, match=sentence) as e:
-        read_annotated(write_coco(tmp_path, GOOD, **changes))
+        next(read_annotated(write_coco(tmp_path, GOOD, **changes)))
     assert "\n" not in str(e.value)
 
 
 def test_malformed_json_and_folders_of_nothing(tmp_path):
     (tmp_path / "coco.json").write_text("{")
     with pytest.raises(UserError, match=r"coco.json: not a JSON file"):
-        read_annotated(tmp_path / "coco.json")
+        next(read_annotated(tmp_path / "coco.json"))
     with pytest.raises(UserError, match=r"no such file or folder"):
-        read_annotated(tmp_path / "nothing")
+        next(read_annotated(tmp_path / "nothing"))
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(UserError, match=r"2 json files and no char_cfg.yaml"):
-        read_annotated(tmp_path)
-
-
-def write_character(folder, mask=False, **changes):
-    folder.mkdir(parents=True)
-    picture = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
-    cv2.imwrite(str(folder / "texture.png"), picture)
-    if mask:
-        picture[40:60, 30:90] = 255
-        cv2.imwrite(str(folder / "mask.png"), picture[..., 0])
-    names = ("root", "hip", *CHARACTER_NAMES)
-    skeleton = [{"loc": [10 + i, 20 + i], "name": name, "parent": None} for i, name in enumerate(names)]
-    (folder / "char_cfg.yaml").write_text(yaml.safe_dump({"height": HEIGHT, "width": WIDTH, "skeleton": skeleton} | changes))
-    return folder
+        next(read_annotated(tmp_path))
 
 
 def test_characters_of_animated_drawings(tmp_path):
@@ -174,7 +124,7 @@ def test_characters_of_animated_drawings(tmp_path):
     assert sample.box.tolist() == [30, 40, 90, 60]
     assert (sample.image == 255).all()  # what is transparent is paper
     write_character(tmp_path / "two")
-    samples = read_annotated(tmp_path)
+    samples = list(read_annotated(tmp_path))
     assert [s.path.parent.name for s in samples] == ["one", "two"]
     assert samples[1].box.tolist() == [0, 0, WIDTH, HEIGHT]
 
@@ -190,92 +140,45 @@ def test_characters_of_animated_drawings(tmp_path):
 )
 def test_mistakes_of_characters(tmp_path, changes, sentence):
     with pytest.raises(UserError, match=sentence):
-        read_annotated(write_character(tmp_path / "one", **changes))
+        next(read_annotated(write_character(tmp_path / "one", **changes)))
 
 
 def test_a_character_that_is_no_yaml_or_lacks_its_texture(tmp_path):
     folder = write_character(tmp_path / "one")
     (folder / "texture.png").unlink()
     with pytest.raises(UserError, match=r"char_cfg.yaml: no such picture: .*texture.png"):
-        read_annotated(folder)
+        next(read_annotated(folder))
     (folder / "char_cfg.yaml").write_text("[")
     with pytest.raises(UserError, match=r"char_cfg.yaml: cannot read this character") as e:
-        read_annotated(folder)
+        next(read_annotated(folder))
     assert "\n" not in str(e.value)
     (folder / "char_cfg.yaml").write_text("[]")
     with pytest.raises(UserError, match=r"char_cfg.yaml: expected height, width and skeleton"):
-        read_annotated(folder)
+        next(read_annotated(folder))
 
 
-class Shifted:
-    """A detector that knows the truth: it moves some joints by (dx, dy), and more so with the box it finds itself."""
-
-    def __init__(self, samples, shifts, shifts_given, box=(0, 0, 0, 0)):
-        self.truth, self.boxes = np.stack([s.joints for s in samples]), np.stack([s.box for s in samples]) + box
-        self.shifts, self.shifts_given, self.calls = shifts, shifts_given, 0
-
-    def detect(self, images, boxes=None, flip=False):
-        self.calls += 1
-        joints = self.truth.copy()
-        for name, shift in (self.shifts if boxes is None else self.shifts_given).items():
-            joints[:, JOINTS.index(name)] += shift
-        return SimpleNamespace(boxes=self.boxes if boxes is None else boxes, joints=joints)
+def test_folders_tell_the_style_and_an_image_may_say_it(tmp_path):
+    told = {"images/ink_painting/1.png": "ink", "Oil Painting/1.png": "oil", "drinks/1.png": None}
+    assert {name: style_of(name) for name in told} == told
+    path = write_coco(tmp_path, spread(JOINTS), image={"file_name": "sketch/a.png"})
+    (tmp_path / "sketch").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "sketch/a.png")
+    assert next(read_annotated(path)).style == "charcoal"
 
 
-def torso_of_100(**other):
-    """Neck at (150, 40), hips about (150, 140): a torso of 100 px."""
-    return spread(JOINTS, neck=(150, 40, 2), right_hip=(140, 140, 2), left_hip=(160, 140, 2), **other)
+def test_annotations_may_lie_apart_from_the_pictures(tmp_path):
+    path = write_coco(tmp_path, spread(JOINTS))
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "images/a.png")
+    (sample,) = read_annotated(path.rename(tmp_path / "annotations/coco.json"))
+    assert sample.path == tmp_path / "images/a.png"
 
 
-def test_pck_by_hand(tmp_path):
-    path = write_coco(tmp_path, torso_of_100(head=(5, 5, 1), left_toe=(0, 0, 0)), image={"style": "stick"})  # 14 joints count
-    samples = read_annotated(path)
-    shifts = {"neck": (6, 8), "left_knee": (0, 10.1), "right_knee": (0, 20), "left_wrist": (30, 0), "head": (90, 90), "left_toe": (99, 9)}
-    detector, said = Shifted(samples, shifts, {"left_wrist": (np.nan, 0)}, box=(0, 0, 100, 0)), []
-    result = judge.evaluate(samples, detector, tmp_path / "out", said.append)
-    expected = {"pck": round(11 / 14, 4), "pck_given_box": round(13 / 14, 4), "box_iou": 0.5, "figures": 1}
-    assert result == expected | {"pictures": 1, "per_style": {"stick": expected}}
-    errors = judge.judge(samples, detector).errors
-    assert judge.pck(errors, 0.2) == round(13 / 14, 4) and judge.median(errors) == 0
-    assert json.loads(json.dumps(result)) == result
-    assert "| left_knee | 0.000 | 1.000 | 0.101 | 1.000 | 1.000 | 0.000 | - |" in said[0]
-    assert "| head | - | - | - | - | - | - | - |" in said[0]
-    assert "| stick | 0.786 | 0.929 | 0.000 | 0.929 | 0.929 | 0.000 | 0.500 |" in said[0]
-    assert cv2.imread(str(tmp_path / "out/annotated.png")).shape == (256, 1024, 3)
-
-
-@pytest.mark.parametrize("hidden", ["neck", "left_hip"])
-def test_without_neck_or_hip_a_fifth_of_the_box_is_the_torso(tmp_path, hidden):
-    points = torso_of_100() | {hidden: (0, 0, 0)}
-    (sample,) = read_annotated(write_coco(tmp_path, points, annotation={"bbox": [0, 0, 10, 150]}))
-    assert judge.torso(sample) == 30
-    found = np.add(sample.joints, (0, 3.3))
-    np.testing.assert_allclose(judge.error(sample, found)[sample.known], 0.11)
-
-
-def test_box_overlap_by_hand():
-    a = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], float)
-    b = np.array([[0, 0, 10, 10], [5, 5, 15, 15], [20, 0, 30, 10]], float)
-    np.testing.assert_allclose(overlap(a, b), (1, 25 / 175, 0))
-
-
-def test_the_command_ends_with_one_line_of_json(tmp_path, monkeypatch, capsys):
-    path = write_coco(tmp_path, torso_of_100())
-    monkeypatch.setattr(judge, "bundled_detector", lambda: Shifted(read_annotated(path), {}, {}))
-    cli.evaluate(data=str(path), images=str(tmp_path), out=str(tmp_path / "sheet"))
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["pck"] == 1
-    assert (tmp_path / "sheet/annotated.png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ({}, "expected either a run folder or --data"),
-        ({"folder": "runs/demo", "data": "x"}, "expected either a run folder or --data"),
-        ({"folder": "runs/demo", "out": "x"}, "--images and --out go with --data"),
-        ({"data": "nowhere"}, "nowhere: no such file or folder"),
-    ],
-)
-def test_the_command_says_what_it_expects(words, sentence):
-    with pytest.raises(UserError, match=sentence):
-        cli.evaluate(**{"folder": "", "data": "", "images": "", "out": ""} | words)
+def test_what_cannot_be_read_may_be_left_out(tmp_path):
+    write_character(tmp_path / "one", skeleton=None)
+    write_character(tmp_path / "two")
+    said = []
+    (sample,) = read_annotated(tmp_path, left_out=said.append)
+    assert sample.path.parent.name == "two" and len(said) == 1 and "left out: " in said[0]
+    assert np.isnan(sample.joints[~sample.known]).all() and sample.known.sum() == 14

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from estimator.keypoints import Joints
 from manifests.errors import UserError
+from stages.annotated.keypoints import Joints
 
 MARGIN = 0.1  # what a box made from joints is wider and taller by, on each side, in shares of its larger side
 

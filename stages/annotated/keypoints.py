@@ -27,11 +27,15 @@ LIMBS = tuple(name for name in JOINTS if name.partition("_")[2] in ("shoulder", 
 
 @dataclass(frozen=True, eq=False)
 class Joints:
-    """joints (16, 2) px, known (16,) bool, visibility (16,) 0 outside or unknown, 1 occluded, 2 visible."""
+    """joints (16, 2) px, NaN where not known; visibility (16,) 0 outside or unknown, 1 occluded, 2 visible."""
 
     joints: np.ndarray
-    known: np.ndarray
     visibility: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """(16,) bool."""
+        return np.isfinite(self.joints).all(-1)
 
 
 def from_coco(names: object, keypoints: object, where: str) -> Joints:
@@ -88,6 +92,6 @@ def _first(labelled: dict[str, np.ndarray], choices: tuple[tuple[str, ...], ...]
 
 
 def _gather(rows: dict[str, np.ndarray | None]) -> Joints:
-    known = np.array([rows.get(name) is not None for name in JOINTS])
-    table = np.stack([np.zeros(3) if (row := rows.get(name)) is None else row for name in JOINTS])
-    return Joints(table[:, :2], known, table[:, 2].astype(np.uint8))
+    unknown = np.array([np.nan, np.nan, 0])
+    table = np.stack([unknown if (row := rows.get(name)) is None else row for name in JOINTS])
+    return Joints(table[:, :2], table[:, 2].astype(np.uint8))

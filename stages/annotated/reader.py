@@ -1,78 +1,100 @@
 """Pictures that a user annotated himself, as samples of our 16 joints: COCO keypoints and AnimatedDrawings characters."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from estimator.annotated_picture import box_of, check_size, drawn_box, read_picture
-from estimator.keypoints import Joints, from_character, from_coco
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
+from stages.annotated.keypoints import Joints, from_character, from_coco
+from stages.annotated.pictures import box_of, check_size, drawn_box, read_picture
 
 CHARACTER, TEXTURE, MASK = "char_cfg.yaml", "texture.png", "mask.png"
+# Words in the names of a picture's folders that tell its style: those of Human-Art, and plain ones.
+STYLE_WORDS = {
+    "cartoon": "cartoon", "oil": "oil", "shuimo": "ink", "ink": "ink", "sketch": "charcoal", "charcoal": "charcoal",
+    "stick": "stick", "kids": "kids", "children": "kids",
+}  # fmt: skip
+Told = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Annotated:
-    """One figure of a picture: image (H, W, 3) uint8 RGB; box (4,) x0, y0, x1, y1 px; joints (16, 2) px; known (16,) bool;
-    visibility (16,) 0 outside or unknown, 1 occluded, 2 visible; style as in skeleton.STYLES, or None.
+class Annotated(Joints):
+    """One figure of a picture: image (H, W, 3) uint8 RGB; box (4,) x0, y0, x1, y1 px; joints, visibility and `known` as in Joints;
+    style as in skeleton.STYLES, or None.
 
-    Pixels count from the top-left corner of the picture. Joints that are not known are zero.
+    Pixels count from the top-left corner of the picture.
     """
 
     path: Path
     image: np.ndarray
     box: np.ndarray
-    joints: np.ndarray
-    known: np.ndarray
-    visibility: np.ndarray
     style: str | None
 
 
-def read_annotated(data: Path, images: Path | None = None) -> list[Annotated]:
-    """Every figure of `data`: a COCO json (its pictures beside it, or in `images`), a folder with one, a character's folder, or
-    a folder of characters' folders."""
-    samples = list(_read(Path(data), images))
-    if not samples:
+def read_annotated(data: Path, images: Path | None = None, left_out: Told | None = None) -> Iterator[Annotated]:
+    """Every figure of `data`: a COCO json (pictures beside it, above it, or in `images`), a folder with one, a character's folder,
+    or a folder of characters' folders. left_out: takes the sentence about each figure that cannot be read, in place of an error."""
+    count = 0
+    for read in _readers(Path(data), images):
+        try:
+            figure = read()
+        except UserError as e:
+            if left_out is None:
+                raise
+            left_out(f"left out: {e}")
+            continue
+        if figure:
+            count += 1
+            yield figure
+    if not count:
         raise UserError(f"{data}: no figure with a labelled joint")
-    return samples
 
 
-def _read(data: Path, images: Path | None) -> Iterator[Annotated]:
+def _readers(data: Path, images: Path | None) -> Iterator[Callable[[], Annotated | None]]:
+    """What reads each figure; None where nothing is labelled."""
     if data.is_file():
-        return _coco(data, images or data.parent)
+        return _coco(data, images)
     if not data.is_dir():
         raise UserError(f"{data}: no such file or folder")
-    characters = [data] if (data / CHARACTER).is_file() else sorted(p.parent for p in data.glob(f"*/{CHARACTER}"))
+    characters = sorted(p.parent for p in data.rglob(CHARACTER))
     if characters:
-        return (_character(folder) for folder in characters)
+        return (partial(_character, folder) for folder in characters)
     tables = sorted(data.glob("*.json"))
     if len(tables) != 1:
         raise UserError(f"{data}: {len(tables)} json files and no {CHARACTER}; name the COCO json itself, or a folder of characters")
-    return _coco(tables[0], images or data)
+    return _coco(tables[0], images)
 
 
-def _coco(path: Path, images: Path) -> Iterator[Annotated]:
-    """The figures of a COCO keypoints file that have a labelled joint; crowds are passed over."""
+def _coco(path: Path, images: Path | None) -> Iterator[Callable[[], Annotated | None]]:
+    """Readers of the figures of a COCO keypoints file; crowds are passed over."""
     pictures, categories, figures = _tables(path)
-    load = cache(read_picture)
-    for figure in figures:
+
+    def read(figure: dict) -> Annotated | None:
         where = f"{path}: annotation {figure.get('id')}"
-        if figure.get("iscrowd"):
-            continue
         category = _lookup(categories, figure.get("category_id"), f"{where}: category_id")
         picture = _lookup(pictures, figure.get("image_id"), f"{where}: image_id")
         found = from_coco(category.get("keypoints"), figure.get("keypoints"), where)
-        if found.known.any():
-            source = images / _file_name(picture, where)
-            image = load(source, where)
-            check_size(picture, image, f"{where}: {source}")
-            yield _sample(source, image, box_of(figure.get("bbox"), found, where), found, _style(picture, where))
+        if not found.known.any():
+            return None
+        source = _place(path, images, _file_name(picture, where))
+        image = read_picture(source, where)
+        check_size(picture, image, f"{where}: {source}")
+        return _sample(source, image, box_of(figure.get("bbox"), found, where), found, _style(picture, where))
+
+    return (partial(read, figure) for figure in figures if not figure.get("iscrowd"))
+
+
+def _place(path: Path, images: Path | None, name: str) -> Path:
+    """Where a picture lies: in `images`, else beside the json or above it, as data sets have it that keep annotations apart."""
+    places = [folder / part / name for folder in path.parents[:3] for part in ("", "images")]
+    return images / name if images else next((place for place in places if place.is_file()), places[0])
 
 
 def _tables(path: Path) -> tuple[dict, dict, list[dict]]:
@@ -108,7 +130,13 @@ def _style(picture: dict, where: str) -> str | None:
     style = picture.get("style")
     if style is not None and style not in STYLES:
         raise UserError(f"{where}: style {style!r} of its image: expected one of {', '.join(STYLES)}")
-    return style
+    return style or style_of(_file_name(picture, where))
+
+
+def style_of(name: str) -> str | None:
+    """The style that the folders and the name of a picture tell, None where they tell none."""
+    words = re.split("[^a-z]+", name.lower())
+    return next((style for word, style in STYLE_WORDS.items() if word in words), None)
 
 
 def _character(folder: Path) -> Annotated:
@@ -128,4 +156,4 @@ def _character(folder: Path) -> Annotated:
 def _sample(path: Path, image: np.ndarray, box: np.ndarray, found: Joints, style: str | None) -> Annotated:
     """A known joint beyond the picture's border is outside, whatever was written."""
     inside = ((found.joints >= 0) & (found.joints <= image.shape[1::-1])).all(-1)
-    return Annotated(path, image, box, found.joints, found.known, np.where(inside, found.visibility, 0), style)
+    return Annotated(found.joints, np.where(inside, found.visibility, 0), path, image, box, style)

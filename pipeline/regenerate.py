@@ -1,0 +1,72 @@
+"""One sample drawn again, alone, and compared with what the run holds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from manifests.errors import UserError
+from manifests.sample import prompt_of
+from manifests.schema import rows_of
+from manifests.stage import Context
+from pipeline.commit import UnitSink, read_marker
+from pipeline.plan import Pipeline, partition_of
+from pipeline.store import Store
+from pipeline.tables import Reader
+from pipeline.work import device_of
+
+STAGE = "sketches"
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """name: of the picture in the run folder; prompt and pose (24, 3) of the sample; same: the bytes are those of the run, None
+    where the run has no picture of the sample."""
+
+    name: str
+    prompt: str
+    generator: str
+    seed: int
+    pose: np.ndarray
+    same: bool | None
+
+
+def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
+    """Draw a sample of a run again into `redrawn/<sample id>.<format>`."""
+    unit = _unit_of(pipeline, sample_id)
+    stage_class = pipeline.by_name[STAGE]
+    reader, ids = Reader(pipeline, store), pa.chunked_array([[sample_id]])
+    try:
+        if sample_id not in reader.ids(pipeline.by_name["projections"], unit):
+            raise UserError(f"{sample_id}: not among the projected samples of {store.url}")
+        row = reader.gather((*stage_class.reads, "pose"), unit, ids)
+    except FileNotFoundError:
+        raise UserError(f"{sample_id}: {store.url} has no table of it; run up to projections first, and not clean") from None
+    stage = stage_class(pipeline.configs[STAGE])
+    device = device_of(pipeline, STAGE)
+    stage.setup(device)
+    marker = read_marker(store, STAGE, unit)
+    stage.recall(marker.environment if marker else {})
+    ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device, pa.table({}))
+    made = next(rows_of(stage.process(row.select(["sample_id", "style", *stage_class.reads]), ctx)))
+    given = next(rows_of(row))
+    name = f"redrawn/{sample_id}.{made['image_format']}"
+    store.write(name, made["image"])
+    prompt = prompt_of(given["style"], made["appearance"], given["motion"])
+    held = _held(reader, unit, ids) if marker else None
+    return Redrawn(name, prompt, made["generator"], pipeline.recipe.seed, given["pose"], None if held is None else held == made["image"])
+
+
+def _unit_of(pipeline: Pipeline, sample_id: str) -> str:
+    style, _, number = sample_id.rpartition("-")
+    if style not in pipeline.recipe.styles or not number.isdigit():
+        raise UserError(f"{sample_id}: not a sample id of this recipe; expected one such as {pipeline.recipe.styles[0]}-000000")
+    return partition_of(sample_id, pipeline.recipe.partition_size).name
+
+
+def _held(reader: Reader, unit: str, ids: pa.ChunkedArray) -> bytes | None:
+    """The run's own picture of the sample, None where its table is gone."""
+    try:
+        return reader.gather(("image",), unit, ids)["image"][0].as_py()
+    except FileNotFoundError:
+        return None

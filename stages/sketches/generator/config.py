@@ -1,0 +1,125 @@
+"""Everything that decides a training, in one place: profiles.yaml, read and checked here."""
+
+from importlib import resources
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError
+
+from manifests.errors import UserError
+from manifests.recipe import Count, Section, Share, Weight
+
+Rate = Annotated[float, Field(gt=0, le=1)]
+Widths = tuple[Count, ...]
+
+
+class Networks(Section):
+    """Sizes of the four networks. A U-Net level halves the latent, a VAE level but the first halves the picture."""
+
+    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16)] = Field(description="side of the picture in pixels")
+    latent_channels: Count
+    vae: Widths = Field(description="channels of each level, full resolution first: narrow there, it costs most")
+    vae_groups: Count
+    unet: Widths
+    unet_layers: Count
+    heads: Count
+    groups: Count
+    condition: Widths = Field(description="channels of the condition's path to the latent; as many levels as the VAE")
+    text_width: Count
+    text_layers: Count
+    text_heads: Count
+    tokens: Annotated[int, Field(ge=8, le=77)] = Field(description="most tokens of a prompt")
+
+
+class Stretch(Section):
+    """One stage of the training. samples: pictures shown in all. Checkpoints and grids: every so many steps."""
+
+    samples: Count
+    batch: Count
+    rate: Rate
+    warmup: Count = 200
+    ema: Share = 0.999
+    weight_decay: Weight = 0.01
+    clip: Weight = 1.0
+    checkpoint_every: Count = 250
+    grid_every: Count = 1000
+
+
+class VaeStretch(Stretch):
+    """Weights of the losses: L1, gradients at three scales, extra weight of lines, KL; adversary 0 leaves it out."""
+
+    edges: Weight = 1.0
+    lines: Weight = 4.0
+    kl: Weight = 1e-5
+    adversary: Weight = 0.0
+    adversary_from: Share = Field(0.5, description="share of the training after which the discriminator joins")
+
+
+class UnetStretch(Stretch):
+    """Dropouts are shares of samples. snr_gamma: min-SNR weighting; floor: least weight, so that pure noise is learnt as well."""
+
+    drop_text: Share = 0.1
+    drop_looks: Share = Field(0.1, description="prompts that keep the style alone")
+    drop_parts: Share = Field(0.4, description="samples without the part map: the skeleton-only setting")
+    snr_gamma: Weight = 5.0
+    floor: Share = 0.15
+
+
+class DistillStretch(Stretch):
+    """The student takes `passes` steps, without guidance; the teacher `substeps` guided ones for each of them."""
+
+    passes: Annotated[int, Field(ge=1, le=50)] = 8
+    substeps: Count = 2
+    guidance: Weight = 2.0
+    drop_parts: Share = 0.4
+
+
+class Profile(Section):
+    """A whole training. pictures: drawings in the library; held: of the val split, for judging; dtype: of autocast."""
+
+    seed: Annotated[int, Field(ge=0)] = 11
+    pictures: Count
+    held: Count
+    each: Count = Field(10, description="drawings of each style in a chunk of the library")
+    threads: Count = 2
+    workers: Annotated[int, Field(ge=0)] = 0
+    device: str = "cpu"
+    dtype: Annotated[str, Field(pattern="^(float32|bfloat16)$")] = "bfloat16"
+    networks: Networks
+    vae: VaeStretch
+    unet: UnetStretch
+    distill: DistillStretch
+
+
+def profile_names() -> list[str]:
+    """Names of the bundled profiles."""
+    return list(_bundled())
+
+
+def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
+    """A bundled profile, with `key.key=value` overrides. Raises UserError with one sentence."""
+    known = _bundled()
+    if name not in known:
+        raise UserError(f"PROFILE={name}: expected one of {', '.join(known)}")
+    data = known[name]
+    for item in overrides or []:
+        _override(data, item)
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as e:
+        first = e.errors()[0]
+        raise UserError(f"profile {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _bundled() -> dict[str, dict]:
+    return yaml.safe_load((resources.files("stages.sketches.generator") / "profiles.yaml").read_text("utf-8"))
+
+
+def _override(data: dict, item: str) -> None:
+    key, eq, value = item.partition("=")
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        data = data.get(parent, {})
+    if not eq or not isinstance(data, dict):
+        raise UserError(f"--set {item}: expected key=value, as in unet.samples=1000")
+    data[leaf] = yaml.safe_load(value)

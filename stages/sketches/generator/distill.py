@@ -1,0 +1,103 @@
+"""STAGE=distill: a student of few steps without guidance lands where the guided teacher lands after several steps for each of its own."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.sketches.generator.config import Profile, UnetStretch
+from stages.sketches.generator.library import Library
+from stages.sketches.generator.sampler import Painter
+from stages.sketches.generator.train_unet import UnetJob, tokens_of
+
+PARTS = ("unet", "controlnet")
+_OWN = ("passes", "substeps", "guidance")  # what only this stage has to decide
+
+
+class DistillJob(UnetJob):
+    """Trains U-Net and ControlNet of a finished pipeline; its text encoder and VAE stay as they are."""
+
+    name = "distill"
+
+    def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray):
+        self.plan = profile.distill
+        super().__init__(profile, pipeline, train, held, latents, PARTS)
+        self.config = UnetStretch(drop_text=0.0, **self.plan.model_dump(exclude=set(_OWN)))
+        plan = self.plan.model_dump(mode="json", include=set(_OWN))
+        self.identity |= {"config": self._plain_config(), "plan": plan}
+        self.teacher = Teacher(pipeline, self.plan.guidance)
+
+    def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
+        """Squared error of the velocity that would take the student to the teacher's place in one step."""
+        latents, conditions = batch["latents"].float(), batch["conditions"]
+        drawn = torch.randn(latents.shape, generator=noise).to(self.device)
+        stride = self.scheduler.config.num_train_timesteps // self.plan.passes
+        times = (torch.randint(1, self.plan.passes + 1, (len(latents),), generator=noise) * stride - 1).to(self.device)
+        noisy = self.scheduler.add_noise(latents, drawn, times)
+        with torch.no_grad():
+            words = self.words(batch["tokens"])
+            landed = self.teacher.walk(noisy, times, stride, self.plan.substeps, words, conditions)
+            wanted = velocity_to(noisy, landed, self._root(times), self._root(times - stride))
+        made = self.denoise(self.pipeline, noisy, times, words, conditions)
+        return {"velocity": (made.float() - wanted).square().mean()}
+
+    def _root(self, times: Tensor) -> Tensor:
+        return root_alpha(self.alphas, times)
+
+    def _painter(self) -> Painter:
+        return Painter(self.pipeline, steps=self.plan.passes, guidance=1.0, batch=4)
+
+    def notes_of_model(self) -> dict:
+        """Few steps, no guidance."""
+        return {**super().notes_of_model(), "steps": self.plan.passes, "guidance": 1.0}
+
+
+class Teacher:
+    """A copy of the pipeline's denoiser as it is now, with guidance."""
+
+    def __init__(self, pipeline: Any, guidance: float):
+        if pipeline.scheduler.config.prediction_type != "v_prediction":
+            raise ValueError("only models that predict velocity can be distilled")
+        self.guidance, self.alphas = guidance, pipeline.scheduler.alphas_cumprod
+        self.unet, self.controlnet = (copy.deepcopy(net).requires_grad_(False).eval() for net in (pipeline.unet, pipeline.controlnet))
+        tokens = tokens_of(pipeline.tokenizer, [""]).to(pipeline.text_encoder.device)
+        with torch.no_grad():
+            self.blind = pipeline.text_encoder(tokens)[0]
+
+    def walk(self, noisy: Tensor, times: Tensor, stride: int, substeps: int, words: Tensor, conditions: Tensor) -> Tensor:
+        """Where noisy latents of `times` (B,) are after `stride` of the noise's time, in so many DDIM steps."""
+        alphas = self.alphas.to(noisy.device)
+        words = torch.cat([self.blind.expand_as(words), words])
+        conditions = torch.cat([conditions] * 2)
+        for k in range(substeps):
+            now, then = times - stride * k // substeps, times - stride * (k + 1) // substeps
+            both = UnetJob.denoise(self, torch.cat([noisy] * 2), torch.cat([now] * 2), words, conditions).float()
+            blind, told = both.chunk(2)
+            noisy = ddim(noisy, blind + self.guidance * (told - blind), root_alpha(alphas, now), root_alpha(alphas, then))
+        return noisy
+
+
+def root_alpha(alphas: Tensor, times: Tensor) -> Tensor:
+    """Share of the signal (B, 1, 1, 1) at times (B,); before the first time there is no noise."""
+    return torch.where(times < 0, torch.ones_like(alphas[0]), alphas[times.clamp(min=0)]).sqrt().view(-1, 1, 1, 1)
+
+
+def ddim(noisy: Tensor, velocity: Tensor, now: Tensor, then: Tensor) -> Tensor:
+    """One DDIM step from signal share `now` to `then` (B, 1, 1, 1)."""
+    clean, noise = now * noisy - _other(now) * velocity, now * velocity + _other(now) * noisy
+    return then * clean + _other(then) * noise
+
+
+def velocity_to(noisy: Tensor, landed: Tensor, now: Tensor, then: Tensor) -> Tensor:
+    """The velocity with which one DDIM step leads from `noisy` to `landed`."""
+    ratio = _other(then) / _other(now)
+    clean = (landed - ratio * noisy) / (then - ratio * now)
+    noise = (noisy - now * clean) / _other(now)
+    return now * noise - _other(now) * clean
+
+
+def _other(root: Tensor) -> Tensor:
+    """Share of the noise beside a share of the signal."""
+    return (1 - root**2).clamp(min=0).sqrt()

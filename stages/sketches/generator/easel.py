@@ -1,0 +1,48 @@
+"""The sketches stage outside a run: the same poses drawn by several makers, seed after seed, for measurements."""
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from manifests.recipe import Diffusion, Recipe
+from manifests.schema import LOSSES
+from manifests.skeleton import STYLES
+from manifests.stage import Config, Context
+from stages.sketches.stage import Sketches
+from stages.sketches.studio import Studio
+
+_CHUNK = 10  # drawings of each style that are looked for at a time
+
+
+class Easel:
+    """Draws tables of projected rows as a recipe's sketches stage would; without `diffusion` the renderer draws."""
+
+    def __init__(self, recipe: Recipe, diffusion: Diffusion | None = None):
+        sketches = recipe.sketches.model_copy(update={"source": "diffusion", "diffusion": diffusion} if diffusion else {})
+        self.seed, self.device = recipe.seed, diffusion.device if diffusion else "cpu"
+        self.stage = Sketches(Config(recipe.model_copy(update={"sketches": sketches}), Sketches.config))
+        self.stage.setup(self.device)
+
+    def draw(self, table: pa.Table, turn: int = 0) -> list[np.ndarray]:
+        """A picture (H, W, 3) uint8 RGB for each row; every turn is another one."""
+        ctx = Context(self.seed + turn, "sketches", "easel", None, self.device, LOSSES.empty_table())  # type: ignore[arg-type]
+        made = self.stage.process(table.select(["sample_id", "style", *self.stage.reads]), ctx)
+        return decoded(made)
+
+
+def held_out(recipe: Recipe, each: int) -> pa.Table:
+    """Projected rows of sources of the split val, `each` of every style, style after style, with the renderer's drawings."""
+    studio = Studio(recipe)
+    table = pa.concat_tables([studio.chunk(i, "val", min(_CHUNK, each)) for i in range(-(-each // _CHUNK))])
+    return table.take(np.concatenate([rows[:each] for rows in rows_by_style(table).values()]))
+
+
+def rows_by_style(table: pa.Table) -> dict[str, np.ndarray]:
+    """Numbers of the rows of each style that there is."""
+    styles = np.array(table["style"].to_pylist())
+    return {style: np.flatnonzero(styles == style) for style in STYLES if style in styles}
+
+
+def decoded(table: pa.Table) -> list[np.ndarray]:
+    """The column `image` as pictures (H, W, 3) uint8 RGB."""
+    return [np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)) for data in table["image"].to_pylist()]

@@ -1,0 +1,73 @@
+"""Real drawings of the user's, into the library: squares around each figure, with the joints that are known."""
+
+import hashlib
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from manifests.errors import UserError
+from manifests.skeleton import STYLES
+from stages.annotated.reader import Annotated, read_annotated
+from stages.sketches.generator.drawings import encoded, side_of, write_chunk
+
+_AT_ONCE = 60
+_LEAST = 8  # joints that must be known
+_STYLE = "kids"  # of drawings whose style nobody tells: Amateur Drawings and AnimatedDrawings
+_ROOM = 1.25  # side of the square over that of the figure's box
+_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
+
+
+def add_real(library: Path, text: str, size: int, log: Callable[[str], None] = print) -> None:
+    """Add the drawings of `[style:]path` to the train split. Those that are there already are left."""
+    style, path = _parsed(text)
+    name = hashlib.sha256(f"{style}:{path.resolve()}".encode()).hexdigest()[:12]
+    figures = (figure for figure in read_annotated(path, left_out=log) if figure.known.sum() >= _LEAST)
+    count = 0
+    for number, rows in enumerate(iter(lambda: list(islice(figures, _AT_ONCE)), [])):
+        _write(library / "train" / f"real-{name}-{number:05d}.safetensors", rows, style, side_of(size))
+        count += len(rows)
+    log(f"{path}: {count} real drawings")
+
+
+def _parsed(text: str) -> tuple[str | None, Path]:
+    head, colon, rest = text.partition(":")
+    style, path = (head, Path(rest)) if colon and head in STYLES else (None, Path(text))
+    if not path.exists():
+        raise UserError(f"--drawings {text}: no such file or folder; expected [style:]path, style one of {', '.join(STYLES)}")
+    return style, path
+
+
+def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> None:
+    if path.exists():
+        return
+    pictures, joints = [], []
+    for figure in rows:
+        square, matrix = _square(figure.image, figure.box, side)
+        pictures.append(cv2.imencode(".jpg", cv2.cvtColor(square, cv2.COLOR_RGB2BGR), _QUALITY)[1].tobytes())
+        joints.append(figure.joints @ matrix[:, :2].T + matrix[:, 2])
+    arrays: dict[str, np.ndarray] = {
+        "joints": np.array(joints, np.float32),
+        "depth": np.zeros((len(rows), 16), np.float32),
+        "styles": np.array([STYLES.index(style or figure.style or _STYLE) for figure in rows], np.uint8),
+    }
+    nothing = [""] * len(rows)
+    words = {"ids": [figure.path.stem for figure in rows], "appearance": nothing, "motion": nothing}
+    blank = encoded(np.zeros((8, 8, 3), np.uint8))
+    write_chunk(path, pictures, [blank] * len(rows), arrays, words)
+
+
+def _square(picture: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The square (side, side, 3) around a box (4,) px, on the picture's own paper, and the map (2, 3) of points into it."""
+    low, high = box[:2], box[2:]
+    scale = side / max(_ROOM * float((high - low).max()), 8.0)
+    offset = side / 2 - scale * (low + high) / 2
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    centred = matrix.copy()  # OpenCV counts from pixel centres
+    centred[:, 2] += scale / 2 - 0.5
+    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    paper = np.median(edge, axis=0).tolist()
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.warpAffine(picture, centred, (side, side), flags=shrink, borderValue=paper), matrix

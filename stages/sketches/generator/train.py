@@ -1,0 +1,134 @@
+"""Trains the generator: `make train-generator PROFILE=cpu STAGE=vae`. Stopped at any time, the same command goes on.
+
+The stages in order: vae, unet, distill; without STAGE, all of them. OUT then holds the library of drawings, for each stage its
+checkpoint, grids of samples and TensorBoard files, and the model: OUT/unet/model (many steps), OUT/distill/model (few).
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+
+from manifests.errors import UserError, command
+from manifests.skeleton import STYLE_TEXTS
+from stages.quiet import hush
+from stages.sketches.generator.build import build_pipeline, open_controlnet
+from stages.sketches.generator.config import Profile, load_profile, profile_names
+from stages.sketches.generator.distill import DistillJob
+from stages.sketches.generator.drawings import fill
+from stages.sketches.generator.folder import Source, open_pipeline, read_index
+from stages.sketches.generator.latents import encode_library
+from stages.sketches.generator.library import Library
+from stages.sketches.generator.loop import Log, finished, train
+from stages.sketches.generator.real import add_real
+from stages.sketches.generator.train_unet import PARTS, UnetJob
+from stages.sketches.generator.train_vae import VaeJob
+from stages.sketches.generator.words import phrases
+
+STAGES = ("vae", "unet", "distill")
+_CONDITION_OF_OTHERS = (16, 32, 96, 256)  # widths of the path of a ControlNet that is given to a model of others
+
+
+class Training:
+    """A folder in which a profile is trained; start: a Stable Diffusion folder to fine-tune in place of ours."""
+
+    def __init__(self, out: Path, profile: Profile, start: Path | None = None, log: Log = print):
+        hush()
+        self.out, self.profile, self.start, self.log = out, profile, start, log
+        self.dtype = getattr(torch, profile.dtype)
+
+    def prepare(self, drawings: list[str]) -> None:
+        """Draw what is lacking, and take over real drawings."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        fill(self.out / "library", self.profile, self.log)
+        for text in drawings:
+            add_real(self.out / "library", text, self.profile.networks.size, self.log)
+
+    def run(self, stage: str, stop_after: int | None = None) -> bool:
+        """Train one stage, or what is left of it; whether it is finished."""
+        job = {"vae": self._vae_job, "unet": self._unet_job, "distill": self._distill_job}[stage]()
+        return train(job, self.out / stage, self.profile.workers, self.log, stop_after)
+
+    def library(self, split: str) -> Library:
+        """The drawings of a split."""
+        most = self.profile.held if split == "val" else None
+        return Library(self.out / "library", split, self.profile.networks.size, most)
+
+    def _vae_job(self) -> VaeJob:
+        if self.start:
+            raise UserError("STAGE=vae: a model that is fine-tuned keeps its VAE; start with STAGE=unet")
+        return VaeJob(self.profile, self.library("train"), self.library("val"))
+
+    def _unet_job(self) -> UnetJob:
+        library = self.library("train")
+        pipeline = self._started() if self.start else self._built(library)
+        parts = ("controlnet",) if self.start else PARTS
+        return UnetJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), parts)
+
+    def _distill_job(self) -> DistillJob:
+        if finished(self.out / "unet") is None:
+            raise UserError(f"{self.out / 'unet'}: not finished; run STAGE=unet first")
+        library = self.library("train")
+        pipeline = open_pipeline(Source(str(self.out / "unet" / "model")), None, torch.float32)
+        return DistillJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library))
+
+    def _built(self, library: Library) -> Any:
+        """Our own model with the VAE of STAGE=vae and all else new."""
+        if finished(self.out / "vae") is None:
+            raise UserError(f"{self.out / 'vae'}: not finished; run STAGE=vae first")
+        captions = [*STYLE_TEXTS.values(), *phrases(), *library.captions()]
+        pipeline = build_pipeline(self.profile.networks, captions, self.profile.seed)
+        pipeline.register_modules(vae=AutoencoderKL.from_pretrained(self.out / "vae" / "vae", use_safetensors=True, local_files_only=True))
+        return pipeline
+
+    def _started(self) -> Any:
+        """A model of others; where it has no ControlNet, with a new one for six channels."""
+        source = Source(str(self.start))
+        kind = str(read_index(source).get("_class_name"))
+        if "XL" in kind:
+            raise UserError(f"{self.start}: is a {kind}; SD 1.x folders can be fine-tuned")
+        if kind == "StableDiffusionPipeline":
+            return _with_controlnet(source)
+        return open_pipeline(source, None, torch.float32)
+
+    def _latents(self, pipeline: Any, library: Library):
+        vae = pipeline.vae.to(self.profile.device).eval().requires_grad_(False)
+        return encode_library(vae, library, self.out / "latents", self.dtype, self.log)
+
+
+def _with_controlnet(source: Source) -> Any:
+    from diffusers import StableDiffusionControlNetPipeline, StableDiffusionPipeline
+
+    plain = StableDiffusionPipeline.from_pretrained(source.where, safety_checker=None, requires_safety_checker=False, **source.options)
+    levels = len(plain.vae.config.block_out_channels)
+    widths = (*_CONDITION_OF_OTHERS[: levels - 1], _CONDITION_OF_OTHERS[-1])
+    controlnet = open_controlnet(plain.unet, widths, scale=0)
+    return StableDiffusionControlNetPipeline(**plain.components | {"controlnet": controlnet}, requires_safety_checker=False)
+
+
+def main() -> None:
+    args = _arguments()
+    profile = load_profile(args.profile, args.set)
+    torch.set_num_threads(profile.threads)
+    training = Training(args.out, profile, args.start)
+    training.prepare(args.drawings)
+    stages = STAGES[1 if args.start else 0 :] if args.stage is None else (args.stage,)
+    for stage in stages if args.stage != "drawings" else ():
+        training.run(stage)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--profile", default="cpu", help=", ".join(profile_names()))
+    parser.add_argument("--stage", choices=(*STAGES, "drawings"), help="drawings: only fill the library")
+    parser.add_argument("--start", type=Path, help="an SD 1.x folder to fine-tune, with or without a ControlNet")
+    parser.add_argument("--drawings", action="append", default=[], help="real drawings with joints: [style:]path, a COCO json or a folder")
+    parser.add_argument("--set", action="append", default=[], help="change one value of the profile: unet.batch=8")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,158 @@
+"""STAGE=unet: U-Net, ControlNet and text encoder learn to remove noise from latents, given the maps and the prompt."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from manifests.randomness import generator
+from manifests.sample import prompt_of
+from stages.sketches.generator.build import parameters, save_folder
+from stages.sketches.generator.config import Profile, UnetStretch
+from stages.sketches.generator.latents import digest_of
+from stages.sketches.generator.library import Entry, Library
+from stages.sketches.generator.loop import Job
+from stages.sketches.generator.pictures import sheet
+from stages.sketches.generator.sampler import Order, Painter
+from stages.sketches.generator.train_vae import shuffled
+
+VERSION = 1  # change it when the same drawings would train to other weights
+PARTS = ("unet", "controlnet", "text_encoder")
+_SHOWN, _GRID_STEPS = 2, 20
+
+
+class UnetJob(Job):
+    """Trains some parts of a pipeline, all others frozen; publishes it as the folder `<folder>/model`."""
+
+    name = "unet"
+    config: UnetStretch
+
+    def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray, parts: tuple[str, ...] = PARTS):
+        self.profile, self.config, self.pipeline, self.parts = profile, profile.unet, pipeline, parts
+        self.train, self.held, self.latents = train, held, latents
+        self.device, self.dtype = torch.device(profile.device), getattr(torch, profile.dtype)
+        for name in ("vae", *PARTS):
+            getattr(pipeline, name).to(self.device).requires_grad_(name in parts)
+        self.scheduler = pipeline.scheduler
+        self.alphas = self.scheduler.alphas_cumprod.to(self.device)
+        self.identity = {
+            "version": VERSION, "seed": profile.seed, "library": train.digest(), "dtype": profile.dtype, "parts": list(parts),
+            "start": {name: digest_of(getattr(pipeline, name)) for name in ("vae", *PARTS)}, "config": self._plain_config(),
+        }  # fmt: skip
+
+    def _plain_config(self) -> dict:
+        config = self.config.model_dump(mode="json")
+        return {name: value for name, value in config.items() if name not in ("checkpoint_every", "grid_every")}
+
+    def nets(self) -> dict[str, nn.Module]:
+        """The parts that learn."""
+        return {name: getattr(self.pipeline, name) for name in self.parts}
+
+    def batches(self) -> Dataset:
+        """Latents with their conditions and prompts, every one once before any comes again."""
+        channels = self.pipeline.controlnet.config.conditioning_channels
+        return Prompted(self.train, self.latents, self.pipeline.tokenizer, self.config, self.profile.seed, channels)
+
+    def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
+        """Squared error of what the scheduler wants predicted, weighted by min-SNR."""
+        latents = batch["latents"].float()
+        drawn = torch.randn(latents.shape, generator=noise).to(self.device)
+        times = torch.randint(self.scheduler.config.num_train_timesteps, (len(latents),), generator=noise).to(self.device)
+        noisy = self.scheduler.add_noise(latents, drawn, times)
+        made = self.denoise(self.pipeline, noisy, times, self.words(batch["tokens"]), batch["conditions"])
+        error = (made.float() - self._target(latents, drawn, times)).square().mean((1, 2, 3))
+        return {"noise": (error * self._weight(times)).mean()}
+
+    def words(self, tokens: Tensor) -> Tensor:
+        """Embeddings (B, T, D) of prompts."""
+        return self.pipeline.text_encoder(tokens)[0]
+
+    @staticmethod
+    def denoise(pipeline: Any, noisy: Tensor, times: Tensor, words: Tensor, conditions: Tensor) -> Tensor:
+        """One pass of ControlNet and U-Net."""
+        down, middle = pipeline.controlnet(noisy, times, words, conditions, return_dict=False)
+        return pipeline.unet(
+            noisy, times, words, down_block_additional_residuals=down, mid_block_additional_residual=middle, return_dict=False
+        )[0]
+
+    def _target(self, latents: Tensor, drawn: Tensor, times: Tensor) -> Tensor:
+        kind = self.scheduler.config.prediction_type
+        if kind == "v_prediction":
+            return self.scheduler.get_velocity(latents, drawn, times)
+        return drawn if kind == "epsilon" else latents
+
+    def _weight(self, times: Tensor) -> Tensor:
+        """Min-SNR weights (B,) of the kind of prediction, never below the floor: the first of few steps starts at pure noise."""
+        if not self.config.snr_gamma:
+            return torch.ones_like(times, dtype=torch.float32)
+        alphas = self.alphas[times].float()
+        snr = alphas / (1 - alphas)
+        capped = snr.clamp(max=self.config.snr_gamma)
+        per = {"v_prediction": snr + 1, "epsilon": snr.clamp(min=1e-8), "sample": torch.ones_like(snr)}
+        return (capped / per[self.scheduler.config.prediction_type]).clamp(min=self.config.floor)
+
+    def grid(self) -> np.ndarray:
+        """Held-out drawings: pose map, drawing, then ours with both maps and with the skeleton alone."""
+        entries = [self.held[i] for i in self.held.spread(_SHOWN)]
+        rows = [[e.pose for e in entries], [e.picture for e in entries]]
+        for with_parts in (True, False):
+            rows.append(self._painter().paint([self._order(e, i, with_parts) for i, e in enumerate(entries)]))
+        return sheet(rows)
+
+    def _painter(self) -> Painter:
+        return Painter(self.pipeline, steps=_GRID_STEPS, guidance=self.notes_of_model()["guidance"], batch=4)
+
+    def _order(self, entry: Entry, seed: int, with_parts: bool) -> Order:
+        channels = self.pipeline.controlnet.config.conditioning_channels
+        return Order(prompt_of(entry.style, entry.appearance, entry.motion), entry.condition(with_parts, channels), seed)
+
+    def publish(self, folder: Path) -> dict:
+        """The whole pipeline in half precision."""
+        save_folder(self.pipeline, folder / "model", self.notes_of_model())
+        return {}
+
+    def notes_of_model(self) -> dict:
+        """How pictures are drawn with the model."""
+        return {"size": self.profile.networks.size, "steps": 50, "guidance": 2.0, "colours": "skep"}
+
+    def notes(self) -> str:
+        """Size of the training set and of the networks."""
+        sizes = ", ".join(f"{name} {parameters(net) / 1e6:.2f} M" for name, net in self.nets().items())
+        return f"{len(self.train)} drawings, {sizes}"
+
+
+class Prompted(Dataset):
+    """Item i is the batch of step i: latents (B, C, h, w), conditions (B, 6, H, W) in 0..1, tokens (B, T)."""
+
+    def __init__(self, library: Library, latents: np.ndarray, tokenizer: Any, config: UnetStretch, seed: int, channels: int):
+        self.library, self.latents, self.tokenizer = library, latents, tokenizer
+        self.config, self.seed, self.channels = config, seed, channels
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        rng = generator(self.seed, f"step-{step}", "generator-unet")
+        rows = shuffled(len(self.library), step * self.config.batch, self.config.batch, self.seed)
+        entries = [self.library[row] for row in rows]
+        conditions = [e.condition(rng.random() >= self.config.drop_parts, self.channels) for e in entries]
+        prompts = [self._prompt(e, rng.random()) for e in entries]
+        return {
+            "latents": torch.from_numpy(self.latents[rows]),
+            "conditions": torch.from_numpy(np.stack(conditions)),
+            "tokens": tokens_of(self.tokenizer, prompts),
+        }
+
+    def _prompt(self, entry: Entry, draw: float) -> str:
+        """The whole prompt, the style alone, or nothing."""
+        if draw < self.config.drop_text:
+            return ""
+        if draw < self.config.drop_text + self.config.drop_looks:
+            return prompt_of(entry.style, "", "")
+        return prompt_of(entry.style, entry.appearance, entry.motion)
+
+
+def tokens_of(tokenizer: Any, prompts: list[str]) -> Tensor:
+    """Token ids (B, T) as the diffusers pipelines make them."""
+    options = {"padding": "max_length", "max_length": tokenizer.model_max_length, "truncation": True, "return_tensors": "pt"}
+    return tokenizer(prompts, **options).input_ids

@@ -1,0 +1,174 @@
+"""STAGE=vae: the autoencoder of pictures. Thin lines must survive it, so lines and gradients weigh more than flat paper."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, relu
+from torch.utils.data import Dataset
+
+from manifests.randomness import generator
+from manifests.skeleton import STYLES
+from stages.sketches.generator.build import build_vae
+from stages.sketches.generator.config import Profile, VaeStretch
+from stages.sketches.generator.library import Library
+from stages.sketches.generator.lines import gradient_gap, line_f1, line_weights, psnr
+from stages.sketches.generator.loop import Job, steps_of
+from stages.sketches.generator.pictures import sheet, to_pictures, to_tensor
+from stages.sketches.generator.whiten import whiten
+
+VERSION = 1  # change it when the same drawings would train to other weights
+_JUDGED, _SHOWN, _AT_ONCE, _MEASURED = 20, 4, 4, 256  # pictures a style, pictures a style in the grid, in one go, for the statistics
+
+
+class VaeJob(Job):
+    """Trains an AutoencoderKL and publishes it as `<folder>/vae`, its latents of mean 0 and deviation 1 in every channel."""
+
+    name = "vae"
+    config: VaeStretch
+
+    def __init__(self, profile: Profile, train: Library, held: Library):
+        self.profile, self.config, self.train, self.held = profile, profile.vae, train, held
+        self.device, self.dtype = torch.device(profile.device), getattr(torch, profile.dtype)
+        self.identity = {
+            "version": VERSION, "seed": profile.seed, "library": train.digest(), "dtype": profile.dtype,
+            "networks": profile.networks.model_dump(mode="json"), "config": _plain(profile.vae.model_dump(mode="json")),
+        }  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(profile.seed)
+            self.vae = build_vae(profile.networks).to(self.device)
+            self.critic = Critic().to(self.device) if self.config.adversary else None
+
+    def nets(self) -> dict[str, nn.Module]:
+        """The autoencoder, and the discriminator where there is one."""
+        return {"vae": self.vae} | ({"critic": self.critic} if self.critic else {})
+
+    def batches(self) -> Dataset:
+        """Pictures, every one once before any comes again; half of them mirrored."""
+        return Pictures(self.train, self.config.batch, self.profile.seed)
+
+    def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
+        """L1 in which lines weigh more, gradients, and a little KL."""
+        pictures = batch["pictures"].float() / 127.5 - 1
+        spread = self.vae.encode(pictures).latent_dist
+        drawn = torch.randn(spread.mean.shape, generator=noise).to(self.device)
+        copies = self.vae.decode(spread.mean + spread.std * drawn).sample.float()
+        weight = 1 + self.config.lines * line_weights(pictures)
+        terms = {
+            "l1": ((pictures - copies).abs() * weight).mean() / weight.mean(),
+            "edges": self.config.edges * gradient_gap(pictures, copies),
+            "kl": self.config.kl * 0.5 * (spread.mean.float() ** 2 + spread.var.float() - 1 - spread.logvar.float()).mean(),
+        }
+        if self.critic and step >= self.config.adversary_from * steps_of(self.config):
+            terms |= _contest(self.critic, pictures, copies, self.config.adversary)
+        return terms
+
+    def grid(self) -> np.ndarray:
+        """Held-out pictures over their copies, a column a picture."""
+        chosen = self.held.spread(_SHOWN)
+        true = [self.held.picture(i) for i in chosen]
+        return sheet([true, self._copies(true)])
+
+    def publish(self, folder: Path) -> dict:
+        """Line-F1 and PSNR of every style; the autoencoder."""
+        measured: dict[str, float] = {}
+        chosen = self.held.spread(_JUDGED)
+        true = [self.held.picture(i) for i in chosen]
+        copies = self._copies(true)
+        for style in STYLES:
+            rows = [k for k, i in enumerate(chosen) if self.held.style(i) == style]
+            if rows:
+                measured[f"line_f1/{style}"] = float(np.mean([line_f1(true[k], copies[k]) for k in rows]))
+                measured[f"psnr/{style}"] = float(np.mean([psnr(true[k], copies[k]) for k in rows]))
+        published = build_vae(self.profile.networks)
+        published.load_state_dict(self.vae.state_dict())
+        whiten(published, self._statistics())
+        published.half().save_pretrained(folder / "vae", safe_serialization=True)
+        return measured
+
+    def _copies(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        out: list[np.ndarray] = []
+        for first in range(0, len(pictures), _AT_ONCE):
+            batch = to_tensor(pictures[first : first + _AT_ONCE]).to(self.device)
+            out += to_pictures(self.vae.decode(self.vae.encode(batch).latent_dist.mean).sample)
+        return out
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (C,) of the latents of drawings spread over the library."""
+        rows = np.linspace(0, len(self.train) - 1, min(_MEASURED, len(self.train))).astype(int)
+        means = []
+        for first in range(0, len(rows), _AT_ONCE):
+            batch = to_tensor([self.train.picture(int(i)) for i in rows[first : first + _AT_ONCE]]).to(self.device)
+            means.append(self.vae.encode(batch).latent_dist.mean.float().cpu())
+        latents = torch.cat(means)
+        return latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+
+    def notes(self) -> str:
+        """Size of the training set and of the network."""
+        return f"{len(self.train)} drawings, {sum(p.numel() for p in self.vae.parameters()) / 1e6:.2f} M parameters"
+
+
+class Pictures(Dataset):
+    """Item i is the batch of step i: pictures (B, 3, H, W) uint8."""
+
+    def __init__(self, library: Library, batch: int, seed: int):
+        self.library, self.batch, self.seed = library, batch, seed
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        rng = generator(self.seed, f"step-{step}", "generator-vae")
+        rows = shuffled(len(self.library), step * self.batch, self.batch, self.seed)
+        pictures = [self.library.picture(row) for row in rows]
+        pictures = [p[:, ::-1] if rng.random() < 0.5 else p for p in pictures]
+        return {"pictures": torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())}
+
+
+class Critic(nn.Module):
+    """A patch discriminator: one score for every 16 px patch."""
+
+    def __init__(self, width: int = 32):
+        super().__init__()
+        widths = (3, width, 2 * width, 4 * width)
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
+        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Scores (B, 1, H / 8, W / 8): high where a patch looks drawn."""
+        for layer in self.layers:
+            pictures = leaky_relu(layer(pictures), 0.2)
+        return self.score(pictures)
+
+
+def shuffled(count: int, first: int, wanted: int, seed: int) -> list[int]:
+    """Rows number first to first + wanted - 1 of an endless sequence of shuffled epochs."""
+    rows = []
+    for place in range(first, first + wanted):
+        epoch, within = divmod(place, count)
+        rows.append(int(_epoch(count, epoch, seed)[within]))
+    return rows
+
+
+def _epoch(count: int, epoch: int, seed: int) -> np.ndarray:
+    if (count, epoch, seed) not in _EPOCHS:
+        while len(_EPOCHS) > 2:
+            _EPOCHS.pop(next(iter(_EPOCHS)))
+        _EPOCHS[count, epoch, seed] = generator(seed, f"epoch-{epoch}", "generator").permutation(count)
+    return _EPOCHS[count, epoch, seed]
+
+
+_EPOCHS: dict[tuple[int, int, int], np.ndarray] = {}
+
+
+def _contest(critic: Critic, pictures: Tensor, copies: Tensor, weight: float) -> dict[str, Tensor]:
+    """Hinge losses: the critic learns from detached copies; through the autoencoder's term its own weights do not learn."""
+    real, fake = critic(pictures), critic(copies.detach())
+    frozen = {name: p.detach() for name, p in critic.named_parameters()}
+    fooled = torch.func.functional_call(critic, frozen, (copies,))
+    return {"adversary": -weight * fooled.mean(), "critic": relu(1 - real).mean() + relu(1 + fake).mean()}
+
+
+def _plain(config: dict) -> dict:
+    """The fields that change the weights."""
+    return {name: value for name, value in config.items() if name not in ("checkpoint_every", "grid_every")}

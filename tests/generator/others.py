@@ -1,0 +1,54 @@
+"""Tiny random models of the kinds that others publish: SD 1.x and SDXL, ControlNets of three channels, a tiny VAE."""
+
+from pathlib import Path
+
+from diffusers import (
+    AutoencoderTiny,
+    ControlNetModel,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextModelWithProjection
+
+
+def save_sd(ours, path: Path) -> Path:
+    """SD 1.x without a ControlNet; epsilon prediction."""
+    parts = {name: ours.components[name] for name in ("vae", "unet", "text_encoder", "tokenizer")}
+    scheduler = EulerDiscreteScheduler(prediction_type="epsilon")
+    pipeline = StableDiffusionPipeline(
+        **parts, scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
+    pipeline.save_pretrained(path)
+    return path
+
+
+def save_controlnet(unet, path: Path, channels: int = 3) -> Path:
+    """A ControlNet for a U-Net of ours."""
+    ControlNetModel.from_unet(unet, conditioning_channels=channels, conditioning_embedding_out_channels=(4, 8, 8)).save_pretrained(path)
+    return path
+
+
+def save_sdxl(ours, path: Path) -> Path:
+    """SDXL without a ControlNet: two text encoders, pooled words and sizes."""
+    width = ours.text_encoder.config.hidden_size
+    config = {name: value for name, value in ours.unet.config.items() if not name.startswith("_")}
+    sizes = {"addition_embed_type": "text_time", "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 6 * 4 + width}
+    unet = UNet2DConditionModel(**{**config, **sizes, "cross_attention_dim": 2 * width})
+    second = CLIPTextModelWithProjection(ours.text_encoder.config)
+    StableDiffusionXLPipeline(
+        vae=ours.vae, unet=unet, text_encoder=ours.text_encoder, text_encoder_2=second, tokenizer=ours.tokenizer,
+        tokenizer_2=ours.tokenizer, scheduler=EulerDiscreteScheduler(), add_watermarker=False,
+    ).save_pretrained(path)  # fmt: skip
+    return path
+
+
+def save_tiny_vae(ours, path: Path) -> Path:
+    """An AutoencoderTiny for our latents, two halvings."""
+    widths = (8, 8, 8)
+    AutoencoderTiny(
+        latent_channels=ours.vae.config.latent_channels, encoder_block_out_channels=widths, decoder_block_out_channels=widths,
+        num_encoder_blocks=(1, 1, 1), num_decoder_blocks=(1, 1, 1),
+    ).save_pretrained(path)  # fmt: skip
+    return path

@@ -1,0 +1,239 @@
+"""Drawing with models: of any folder, in batches that change nothing, through the stage and alone."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+import torch
+
+from manifests.errors import UserError
+from manifests.recipe import Diffusion, load_recipe
+from manifests.stage import Config
+from pipeline.commit import read_marker
+from pipeline.plan import Pipeline
+from pipeline.regenerate import regenerate
+from pipeline.run import run
+from pipeline.store import Store
+from pipeline.tables import Reader
+from stages.poses.stage import Poses
+from stages.projections.stage import Projections
+from stages.sketches.generator.conditions import condition, part_map, pose_map
+from stages.sketches.generator.folder import Source, open_pipeline
+from stages.sketches.generator.sampler import Order, Painter
+from stages.sketches.stage import Sketches
+from tests.batch import through
+from tests.generator.others import save_controlnet, save_sd, save_sdxl, save_tiny_vae
+
+
+def _orders(count, channels=6):
+    rng = np.random.default_rng(3)
+    return [
+        Order(f"kids drawing, a figure in a {c} dress", rng.random((channels, 32, 32), np.float32), i)
+        for i, c in enumerate("abcdefgh"[:count])
+    ]
+
+
+def test_a_picture_is_the_same_in_any_company(pipeline):
+    orders = _orders(5)
+    painter = Painter(pipeline, steps=2, guidance=2.0, batch=4)
+    together = painter.paint(orders)
+    for i, order in enumerate(orders):
+        assert np.array_equal(painter.paint([order])[0], together[i])
+    assert len({picture.tobytes() for picture in together}) == 5
+
+
+def test_a_batch_of_one_differs_by_rounding_alone(pipeline):
+    orders = _orders(8)
+    alone, together = (Painter(pipeline, steps=2, guidance=1.0, batch=batch).paint(orders) for batch in (1, 8))
+    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(alone, together, strict=True)) <= 1
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_it_draws_what_the_diffusers_pipeline_draws(pipeline, guidance):
+    order = _orders(1)[0]
+    ours = Painter(pipeline, steps=3, guidance=guidance, batch=1).paint([order])[0]
+    pipeline.set_progress_bar_config(disable=True)
+    noise = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(order.seed))
+    theirs = pipeline(
+        order.prompt, image=torch.from_numpy(order.condition[None]), latents=noise, num_inference_steps=3, guidance_scale=guidance,
+        output_type="np",
+    ).images[0]  # fmt: skip
+    assert np.abs(ours / 255 - theirs).max() < 1 / 255
+
+
+def test_where_memory_runs_out_the_batch_halves_once(pipeline, capsys):
+    painter, small = Painter(pipeline, steps=1, guidance=1.0, batch=4), Painter(pipeline, steps=1, guidance=1.0, batch=2)
+    whole, limit = painter._batch, 2
+
+    def short(orders):
+        if painter.batch > limit:
+            raise torch.OutOfMemoryError("out of memory")
+        return whole(orders)
+
+    painter._batch = short
+    orders = _orders(5)
+    assert [p.tobytes() for p in painter.paint(orders)] == [p.tobytes() for p in small.paint(orders)]
+    assert painter.batch == 2 and "going on with 2" in capsys.readouterr().err
+    limit = 1
+    with pytest.raises(torch.OutOfMemoryError):
+        painter.paint(orders)
+
+
+def _stage(size=32, **diffusion):
+    recipe = load_recipe("smoke", ["projections.size=128", "sketches.source=diffusion"])
+    sketches = recipe.sketches.model_copy(update={"diffusion": Diffusion(**{"batch": 2, "steps": 1, **diffusion})})
+    stage = Sketches(Config(recipe.model_copy(update={"sketches": sketches}), Sketches.config))
+    stage.setup("cpu")
+    return stage, recipe
+
+
+@pytest.fixture(scope="module")
+def projected():
+    """Stages up to projections."""
+    recipe = load_recipe("smoke", ["projections.size=128"])
+    stages = [stage(Config(recipe, stage.config)) for stage in (Poses, Projections)]
+    return through(stages, ["stick-000000", "ink-000001", "kids-000002"])[0]
+
+
+def _drawn(stage, known):
+    from manifests.stage import Context
+
+    return stage.process(known.select(["sample_id", "style", *stage.reads]), Context(1, "sketches", "unit", None, "cpu", None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["ours", "sd", "sdxl", "tiny_vae"])
+def test_the_stage_takes_any_folder(pipeline, folder, projected, tmp_path, kind):
+    if kind == "ours":
+        given = {"model": folder}
+    elif kind == "tiny_vae":
+        given = {"model": folder, "tiny_vae": save_tiny_vae(pipeline, tmp_path / "vae")}
+    else:
+        model = (save_sd if kind == "sd" else save_sdxl)(pipeline, tmp_path / kind)
+        unet = pipeline.unet if kind == "sd" else _unet(model)
+        given = {"model": model, "controlnet": save_controlnet(unet, tmp_path / "control"), "guidance": 2.0, "colours": "openpose"}
+    stage, _ = _stage(**given)
+    drawn = _drawn(stage, projected)
+    assert pc.all(pc.starts_with(drawn["generator"], "sha256:")).as_py() and not [r for r in drawn["reason"].to_pylist() if r]
+    assert (
+        len({stage.preview({**row, "joints2d": np.zeros((16, 2)), "visibility": np.zeros(16)}).tobytes() for row in drawn.to_pylist()}) == 3
+    )
+    alone = _drawn(stage, projected.slice(2, 1))
+    assert alone["image"][0].as_py() == drawn["image"][2].as_py()
+    assert stage.made_with()["batch"] == 2
+
+
+def _unet(model):
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel.from_pretrained(model, subfolder="unet")
+
+
+def test_conditions_of_the_stage_are_those_of_the_training(folder, projected):
+    stage, _ = _stage(model=folder)
+    row = next(_rows(projected))
+    made = stage.artist.condition(row)
+    scale = stage.artist.side / 128
+    pose = pose_map(row["joints2d"] * scale, row["joints3d_drawn"][:, 2], 32)
+    labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl")}
+    from stages.body.figure import make_figure
+
+    figure = make_figure(stage.body, **labels, camera_K=np.diag([scale, scale, 1]) @ row["camera_K"], size=32)
+    assert np.array_equal(made, condition(pose, part_map(figure))) and made[3:].any()
+    bare, _ = _stage(model=folder, condition="skeleton")
+    assert np.array_equal(bare.artist.condition(row), condition(pose, None))
+
+
+def _rows(table):
+    from manifests.schema import rows_of
+
+    return rows_of(table.drop_columns(["reason"]))
+
+
+def _broken(folder, tmp_path, **index):
+    copy = shutil.copytree(folder, tmp_path / "broken")
+    known = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps(known | index))
+    return copy
+
+
+def test_bad_folders_are_named_in_a_sentence(pipeline, folder, tmp_path):
+    def refuses(text, where, control=None):
+        with pytest.raises(UserError, match=text):
+            open_pipeline(Source(str(where)), control and Source(str(control)), torch.float32)
+
+    refuses("not in the local cache", "nobody/nothing")
+    refuses("no model_index.json there", tmp_path)
+    refuses("is a FluxPipeline; expected one of", _broken(folder, tmp_path / "a", _class_name="FluxPipeline"))
+    gone = _broken(folder, tmp_path / "b")
+    shutil.rmtree(gone / "unet")
+    refuses("names unet, but there is no folder unet", gone)
+    pickled = _broken(folder, tmp_path / "c")
+    for path in (pickled / "vae").glob("*.safetensors"):
+        path.rename(path.with_suffix(".bin"))
+    refuses(r"no \.safetensors there", pickled)
+    sd = save_sd(pipeline, tmp_path / "sd")
+    refuses("has no ControlNet", sd)
+    refuses("takes 4 channels; expected 3", sd, save_controlnet(pipeline.unet, tmp_path / "four", 4))
+    refuses("is a AutoencoderKL; expected a ControlNetModel", sd, folder / "vae")
+    with pytest.raises(UserError, match="no generator is bundled"):
+        _stage()
+
+
+def test_recipes_that_cannot_be_are_refused():
+    for change, text in (
+        (["sketches.diffusion.hub=a/b"], "needs a revision"),
+        (["sketches.source=gan"], "'renderer', 'diffusion' or 'mix'"),
+    ):
+        with pytest.raises(UserError, match=text):
+            load_recipe("smoke", change)
+
+
+def test_a_mixed_run_and_one_sample_of_it_alone(folder, tmp_path):
+    changes = ["run.workers=0", "styles=[stick]", "poses.count=6", "partition_size=6", "sketches.source=mix", "sketches.rendered_share=0.5"]
+    recipe = load_recipe("smoke", [*changes, f"sketches.diffusion.model={folder}", "sketches.diffusion.batch=4"])
+    run(recipe, str(tmp_path / "run"), quiet=True, until="sketches")
+    store, pipeline = Store(str(tmp_path / "run")), Pipeline(recipe)
+    reader = Reader(pipeline, store)
+    ids = reader.ids(pipeline.by_name["sketches"], "stick-p00000")
+    made = reader.gather(("generator",), "stick-p00000", _chunked(ids))["generator"].to_pylist()
+    assert {name.partition(":")[0] for name in made} == {"renderer", "sha256"}
+    for name in ("renderer", "sha256"):
+        done = regenerate(pipeline, store, ids[[m.partition(":")[0] for m in made].index(name)])
+        assert done.same and done.prompt.startswith("stick figure, a stick figure") and done.pose.shape == (24, 3)
+        assert (tmp_path / "run" / done.name).exists()
+    with pytest.raises(UserError, match="not a sample id of this recipe"):
+        regenerate(pipeline, store, "oil-000001")
+
+
+def test_a_batch_that_memory_cut_short_is_recorded_and_used_again(folder, tmp_path, monkeypatch, capsys):
+    changes = ["run.workers=0", "styles=[stick]", "poses.count=6", "partition_size=3", "sketches.source=diffusion"]
+    recipe = load_recipe("smoke", [*changes, f"sketches.diffusion.model={folder}", "sketches.diffusion.batch=2"])
+    whole, store, calls = Painter._batch, Store(str(tmp_path / "run")), []
+
+    def short(painter, orders):
+        calls.append(painter.batch)
+        if painter.batch > 1 and len(calls) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return whole(painter, orders)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Painter, "_batch", short)
+        run(recipe, store.url, quiet=True, until="sketches")
+    assert calls == [2, 2, 1, 1, 1, 1, 1, 1, 1]  # the first unit halfway, to its end, once more; the second
+    assert "at 2 pictures a batch, going on with 1" in capsys.readouterr().err
+    before = read_marker(store, "sketches", "stick-p00000")
+    assert before.environment["batch"] == 1
+    store.remove("sketches/stick-p00000.parquet")
+    calls.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Painter, "_batch", lambda painter, orders: calls.append(painter.batch) or whole(painter, orders))
+        run(recipe, store.url, quiet=True, until="sketches")
+    assert calls == [1, 1, 1] and read_marker(store, "sketches", "stick-p00000") == before
+
+
+def _chunked(ids):
+    import pyarrow as pa
+
+    return pa.chunked_array([ids])

@@ -1,0 +1,124 @@
+"""Tokenizer, words, conditions, lines, latents: what the model is made of and what it sees."""
+
+import numpy as np
+import pytest
+import torch
+
+from manifests.skeleton import EDGES, STYLES
+from stages.body.camera import intrinsics
+from stages.body.figure import make_figure
+from stages.body.model import load_body
+from stages.sketches.generator import conditions
+from stages.sketches.generator.build import build_vae, parameters
+from stages.sketches.generator.config import load_profile
+from stages.sketches.generator.distill import ddim, velocity_to
+from stages.sketches.generator.lines import line_f1, psnr
+from stages.sketches.generator.tokenizer import build_tokenizer
+from stages.sketches.generator.whiten import whiten
+from stages.sketches.generator.words import choose_phrase, phrases
+from tests.generator.conftest import TINY
+
+
+def test_every_word_of_a_caption_is_one_token():
+    captions = phrases(30)
+    tokenizer = build_tokenizer(captions, 64)
+    words = {word for caption in captions for word in caption.replace("-", " ").replace(",", " ").split()}
+    assert [word for word in words if len(tokenizer.tokenize(word)) != 1] == []
+    assert tokenizer.unk_token_id not in [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(w))[0] for w in words]
+
+
+@pytest.mark.parametrize("text", ["a figure with red trousers, a hat", "zebra", "é 漢字 ü!", ""])
+def test_any_text_comes_back(text):
+    tokenizer = build_tokenizer(["a figure with red trousers, a hat"], 64)
+    ids = tokenizer(text).input_ids
+    assert tokenizer.unk_token_id not in ids[1:-1]
+    assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == text.replace(" ", "")
+
+
+def test_phrases_follow_from_the_seed_and_fit_the_style():
+    for style in STYLES:
+        first, again = (choose_phrase(style, np.random.default_rng(5)) for _ in range(2))
+        assert first == again
+        assert first.startswith("a stick figure" if style == "stick" else "a figure ")
+
+
+def _joints():
+    rng = np.random.default_rng(1)
+    return rng.uniform(20, 236, (16, 2)), rng.uniform(2, 4, 16)
+
+
+def test_bones_are_where_the_joints_are_and_the_nearest_is_on_top():
+    joints, depth = _joints()
+    picture = conditions.pose_map(joints, depth, 256)
+    nearest = int(np.argmin(depth[np.array(EDGES)].mean(1)))
+    a, b = EDGES[nearest]
+    for share in (0.2, 0.5, 0.8):
+        x, y = np.floor(joints[a] + share * (joints[b] - joints[a])).astype(int)
+        assert picture[y, x].tolist() == conditions._SKEP[nearest].tolist()
+    assert not conditions.pose_map(joints + 1000, depth, 256).any()
+
+
+def test_unknown_joints_leave_their_bones_out():
+    joints, _ = _joints()
+    joints[4] = np.nan
+    picture = conditions.pose_map(joints, np.zeros(16), 256)
+    assert not (picture == conditions._SKEP[3]).all(-1).any()
+    assert (picture == conditions._SKEP[2]).all(-1).any()
+
+
+def test_openpose_colours():
+    joints, depth = _joints()
+    picture = conditions.pose_map(joints, depth, 256, "openpose")
+    x, y = np.floor(joints[0]).astype(int)
+    assert picture[y, x].tolist() == [255, 0, 0]
+
+
+def test_the_part_map_shows_the_body_and_nothing_else():
+    figure = make_figure(load_body(), np.zeros((24, 3)), np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(200, 128), 128)
+    parts = conditions.part_map(figure)
+    assert ((parts[..., 0] > 0) == (figure.part > 0)).all()
+    assert len(np.unique(parts[..., 0])) == len(np.unique(figure.part))
+    inside = figure.part > 0
+    assert np.abs(parts[inside][:, 1:] / 127.5 - 1 - figure.normal[inside][:, :2]).max() < 0.01
+    full, bare = conditions.condition(parts, parts), conditions.condition(parts, None)
+    assert full.shape == (6, 128, 128) and full.max() <= 1 and not bare[3:].any() and (bare[:3] == full[:3]).all()
+    assert conditions.condition(parts, parts, 3).shape == (3, 128, 128)
+
+
+def test_whitening_changes_latents_and_no_picture():
+    torch.manual_seed(0)
+    vae = build_vae(TINY.networks)
+    picture = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        before = vae.encode(picture).latent_dist
+        copy = vae.decode(before.mean).sample
+        mean, deviation = before.mean.mean((0, 2, 3)), before.mean.std((0, 2, 3))
+        whiten(vae, (mean, deviation))
+        after = vae.encode(picture).latent_dist
+    assert after.mean.mean((0, 2, 3)).abs().max() < 1e-4 and (after.mean.std((0, 2, 3)) - 1).abs().max() < 1e-4
+    assert (vae.decode(after.mean).sample - copy).abs().max() < 1e-4
+    assert (after.std - before.std / deviation.view(1, -1, 1, 1)).abs().max() < 1e-4
+
+
+def test_lines_are_missed_when_they_are_gone():
+    picture = np.full((64, 64, 3), 250, np.uint8)
+    picture[30:32] = 20
+    blank = np.full_like(picture, 250)
+    assert line_f1(picture, picture) == 1 and line_f1(picture, blank) == 0 and psnr(picture, picture) > 60 > psnr(picture, blank)
+    assert line_f1(picture, np.roll(picture, 1, 0)) > 0.9
+
+
+def test_the_wanted_velocity_leads_where_it_shall():
+    g = torch.Generator().manual_seed(0)
+    noisy, landed = torch.randn(3, 2, 4, 4, generator=g), torch.randn(3, 2, 4, 4, generator=g)
+    now, then = torch.tensor([0.0, 0.3, 0.9]).view(-1, 1, 1, 1), torch.tensor([0.2, 0.7, 1.0]).view(-1, 1, 1, 1)
+    assert (ddim(noisy, velocity_to(noisy, landed, now, then), now, then) - landed).abs().max() < 1e-4
+
+
+def test_the_bundled_profiles_keep_to_the_budget():
+    from stages.sketches.generator.build import build_pipeline
+
+    pipeline = build_pipeline(load_profile("cpu").networks, phrases(), 1)
+    sizes = {name: parameters(getattr(pipeline, name)) / 1e6 for name in ("vae", "unet", "controlnet", "text_encoder")}
+    assert sizes["vae"] <= 4 and sum(sizes.values()) <= 20
+    assert load_profile("gpu").networks.unet == load_profile("cpu").networks.unet

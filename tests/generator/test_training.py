@@ -1,0 +1,135 @@
+"""Training: cut off and resumed it ends in the same bytes; what it makes, diffusers loads without us."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionControlNetPipeline
+
+from manifests.errors import UserError
+from manifests.skeleton import STYLES
+from stages.sketches.generator.config import load_profile
+from stages.sketches.generator.library import Library
+from stages.sketches.generator.real import add_real
+from stages.sketches.generator.train import Training
+from tests.annotated.files import COCO, spread, write_character, write_coco
+from tests.generator.conftest import QUIET, TINY
+from tests.generator.others import save_controlnet, save_sd
+
+
+def _copy(trained, out, *stages):
+    """A training that shares the library and the finished stages of another."""
+    out.mkdir()
+    for name in ("library", *stages):
+        (out / name).symlink_to(trained / name)
+    return Training(out, TINY, **QUIET)
+
+
+def _weights(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
+
+
+@pytest.mark.parametrize(("stage", "before"), [("vae", ()), ("unet", ("vae",)), ("distill", ("vae", "unet"))])
+def test_cut_off_and_resumed_ends_in_the_same_weights(trained, tmp_path, stage, before):
+    training = _copy(trained, tmp_path / "out", *before)
+    assert not training.run(stage, stop_after=1)
+    assert (training.out / stage / "checkpoint.safetensors").exists()
+    assert training.run(stage)
+    made, whole = _weights(training.out / stage), _weights(trained / stage)
+    assert made == whole and made
+    assert not (training.out / stage / "checkpoint.safetensors").exists()
+
+
+def test_a_finished_stage_is_left_alone_and_a_changed_one_refused(trained, tmp_path):
+    said: list[str] = []
+    assert Training(trained, TINY, log=said.append).run("vae")
+    assert "trained already" in said[0]
+    training = _copy(trained, tmp_path / "out")
+    training.run("vae", stop_after=1)
+    training.profile = load_profile("tiny", ["vae.rate=0.01"])
+    with pytest.raises(UserError, match=r"made with another config\.rate"):
+        training.run("vae")
+
+
+def test_stages_come_in_order(trained, tmp_path):
+    with pytest.raises(UserError, match="run STAGE=vae first"):
+        _copy(trained, tmp_path / "a").run("unet")
+    with pytest.raises(UserError, match="run STAGE=unet first"):
+        _copy(trained, tmp_path / "b", "vae").run("distill")
+    with pytest.raises(UserError, match="PROFILE=huge: expected one of cpu"):
+        load_profile("huge")
+
+
+def test_diffusers_loads_the_folder_without_us(trained):
+    model = trained / "distill" / "model"
+    pipeline = StableDiffusionControlNetPipeline.from_pretrained(model, local_files_only=True, use_safetensors=True)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline(
+        "stick figure, a figure sitting", image=torch.rand(1, 6, 32, 32), num_inference_steps=2, guidance_scale=1.0,
+        generator=torch.Generator().manual_seed(1), output_type="np",
+    ).images[0]  # fmt: skip
+    assert picture.shape == (32, 32, 3) and np.isfinite(picture).all()
+    assert json.loads((model / "skep.json").read_text()) == {"size": 32, "steps": 2, "guidance": 1.0, "colours": "skep"}
+    assert pipeline.controlnet.config.conditioning_channels == 6 and pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert not [p for p in model.rglob("*") if p.suffix in (".bin", ".pt", ".ckpt", ".pkl")]
+
+
+def test_what_is_written_on_the_way(trained):
+    for stage in ("vae", "unet", "distill"):
+        assert list((trained / stage / "tensorboard").glob("events*")) and list((trained / stage / "grids").glob("*.png"))
+    measured = json.loads((trained / "vae" / "done.json").read_text())["measured"]
+    assert {f"{what}/{style}" for what in ("line_f1", "psnr") for style in STYLES} == set(measured)
+
+
+def test_the_library_holds_train_sources_and_is_drawn_once(trained):
+    train, val = Library(trained / "library", "train", 32), Library(trained / "library", "val", 32)
+    assert len(train) == 12 and len(val) == 6 and {train.style(i) for i in range(6)} == set(STYLES)
+    before = {p: p.stat().st_mtime_ns for p in (trained / "library").rglob("*") if p.is_file()}
+    Training(trained, TINY, **QUIET).prepare([])
+    assert before == {p: p.stat().st_mtime_ns for p in (trained / "library").rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("channels", [0, 3, 6])
+def test_a_stable_diffusion_folder_is_fine_tuned_by_the_same_script(trained, pipeline, tmp_path, channels):
+    start = save_sd(pipeline, tmp_path / "sd")
+    if channels:
+        controlnet = save_controlnet(pipeline.unet, start / "controlnet", channels)
+        index = json.loads((start / "model_index.json").read_text())
+        index |= {"_class_name": "StableDiffusionControlNetPipeline", "controlnet": ["diffusers", "ControlNetModel"]}
+        (start / "model_index.json").write_text(json.dumps(index))
+        assert controlnet.is_dir()
+    training = _copy(trained, tmp_path / "out")
+    training.start = start
+    training.profile = load_profile("tiny", ["unet.samples=4", "unet.grid_every=100"])
+    assert training.run("unet")
+    made = StableDiffusionControlNetPipeline.from_pretrained(training.out / "unet" / "model", local_files_only=True)
+    assert made.controlnet.config.conditioning_channels == (channels or 6)
+    assert torch.equal(made.unet.conv_in.weight.half(), pipeline.unet.conv_in.weight.half())
+    with pytest.raises(UserError, match="keeps its VAE"):
+        training.run("vae")
+
+
+def _coco(folder):
+    (folder / "images/ink_painting").mkdir(parents=True)
+    path = write_coco(folder, spread(COCO), image={"file_name": "images/ink_painting/a.png"})
+    (folder / "a.png").rename(folder / "images/ink_painting/a.png")
+    return path
+
+
+def test_real_drawings_join_the_library(tmp_path):
+    _coco(tmp_path / "coco")
+    (tmp_path / "library/train").mkdir(parents=True)
+    add_real(tmp_path / "library", f"charcoal:{tmp_path / 'coco'}", 32, **QUIET)
+    entry = Library(tmp_path / "library", "train", 32)[0]
+    assert entry.style == "charcoal" and entry.pose.any() and not entry.parts.any() and entry.picture.shape == (32, 32, 3)
+    write_character(tmp_path / "characters/one")
+    add_real(tmp_path / "library", str(tmp_path / "characters"), 32, **QUIET)
+    add_real(tmp_path / "library", str(tmp_path / "coco/coco.json"), 32, **QUIET)
+    library = Library(tmp_path / "library", "train", 32)
+    assert sorted(library.style(i) for i in range(len(library))) == ["charcoal", "ink", "kids"]
+    with pytest.raises(UserError, match="no such file or folder"):
+        add_real(tmp_path / "library", "ink:/nowhere", 32)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no char_cfg"):
+        add_real(tmp_path / "library", str(tmp_path / "empty"), 32)
