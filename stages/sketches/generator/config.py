@@ -48,6 +48,9 @@ class Stretch(Section):
 class VaeStretch(Stretch):
     """Weights of the losses: L1, gradients at three scales, extra weight of lines, KL; adversary 0 leaves it out."""
 
+    crop: Annotated[int, Field(ge=16, multiple_of=16)] | None = Field(None, description="pixels a side that are shown; null: all")
+    whole_from: Share = Field(0.8, description="share of the training after which whole pictures are shown, as in use")
+
     edges: Weight = 1.0
     lines: Weight = 4.0
     kl: Weight = 1e-5
