@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import jsonschema
 import psutil
 import pytest
-import ray
 import typer.main
 import yaml
 
@@ -46,7 +46,7 @@ _RAYJOB = {
             "rayClusterSpec": {
                 "type": "object", "required": ["rayVersion", "headGroupSpec", "workerGroupSpecs"], "additionalProperties": False,
                 "properties": {
-                    "rayVersion": {"const": ray.__version__}, "enableInTreeAutoscaling": {"type": "boolean"},
+                    "rayVersion": {"const": version("ray")}, "enableInTreeAutoscaling": {"type": "boolean"},
                     "authOptions": {"type": "object", "properties": {"mode": {"enum": ["disabled", "token"]}}},
                     "headGroupSpec": {
                         "type": "object", "required": ["rayStartParams", "template"], "additionalProperties": False,

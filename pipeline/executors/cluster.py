@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from typing import Any
 
 from manifests.errors import UserError
@@ -18,12 +19,10 @@ TRIES = 3
 def connect(address: str | None, workers: int) -> bool:
     """Join the cluster at `address`, or start one on this machine. False where this process had joined one before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        return False
     if not address:
         _guard()
-    import ray
-
-    if ray.is_initialized():
-        return False
     if address:
         _knock(address)
     alone: dict[str, Any] = (
@@ -68,4 +67,8 @@ def _knock(address: str) -> None:
 def _guard() -> None:
     """A cluster of our own lets in who knows a token that is made for it alone and written to no file."""
     if "RAY_AUTH_MODE" not in os.environ:
+        if "ray" in sys.modules:  # it has read the environment, and its own servers would not let it in
+            raise UserError(
+                "Ray was imported before skep could make a token for it; set RAY_AUTH_MODE and RAY_AUTH_TOKEN, or import it later"
+            )
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))

@@ -44,10 +44,10 @@ class Detector:
     def __init__(self, eyes: Eyes, finder: Finder, person: PersonFinder | None = None, device: str = "cpu"):
         self.eyes, self.finder, self.person, self.device = eyes, finder, person, device
 
-    def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None, flip: bool = False) -> Detections:
+    def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None, flip: bool = True) -> Detections:
         """images: (H, W, 3) uint8 RGB of any sizes; boxes (N, 4) px: used as they are, in place of the finder's.
 
-        flip: look at the mirror image too and take the mean, twice the work for a little accuracy.
+        flip: look at the mirror image too and take the mean, as ViTPose is mostly used; without it half the work.
         """
         _check(images, boxes)
         if not images:

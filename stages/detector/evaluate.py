@@ -30,7 +30,7 @@ class Judged(NamedTuple):
     boxed: Detections
 
 
-def judge(detector: Detector, drawings: Drawings, flip: bool = False) -> Judged:
+def judge(detector: Detector, drawings: Drawings, flip: bool = True) -> Judged:
     """Read the drawings twice: with the finder's boxes and with the true ones."""
     rows = range(0, len(drawings), _AT_ONCE)
     parts = [np.arange(first, min(first + _AT_ONCE, len(drawings))) for first in rows]
@@ -92,13 +92,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
     parser.add_argument("--finder", type=Path, help="folder of a pretrained person detector, in place of our finder")
     parser.add_argument("--each", type=int, default=60, help="drawings of each style")
-    parser.add_argument("--flip", action="store_true", help="look at the mirror images too")
+    parser.add_argument("--no-flip", action="store_true", help="do not look at the mirror images")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of what was found, a PNG")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     held = evenly(load_drawings(args.cache, "val"), args.each)
-    judged = judge(load_detector(args.weights, finder=args.finder), held, args.flip)
+    judged = judge(load_detector(args.weights, finder=args.finder), held, not args.no_flip)
     if args.sheet:
         cv2.imwrite(str(args.sheet), cv2.cvtColor(contact_sheet(held, judged.found), cv2.COLOR_RGB2BGR))
     print(report(judged))

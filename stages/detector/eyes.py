@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -68,18 +68,18 @@ class OwnEyes(Eyes):
         return Reading(cells * CELL, mass, visibility)
 
 
-def write_pose(path: Path, net: PoseNet, size: PoseSize, words: dict) -> None:
+def write_pose(path: Path, net: PoseNet, words: dict) -> None:
     """The network and its measures in one file."""
-    write_half(path, net, {"pose": asdict(size), **words})
+    write_half(path, net, {"pose": asdict(net.size), **words})
 
 
 def read_pose(path: Path) -> PoseNet:
     """The network of a file that write_pose wrote, in single precision, for use."""
     tensors, words = read_tensors(path)
     try:
-        size = words["pose"]
-        net = PoseNet(PoseSize(**{**size, "stem": tuple(size["stem"])}))
-    except (KeyError, TypeError, ValueError) as e:
+        size: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in words["pose"].items()}
+        net = PoseNet(PoseSize(**size))
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise UserError(f"{path}: its header does not describe a pose network ({e})") from None
     load_into(net, tensors, path)
     return net

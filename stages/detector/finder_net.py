@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from manifests.skeleton import STYLES
 from stages.detector.crops import PICTURE
-from stages.detector.pose_net import convolution
+from stages.detector.refine import convolution
 
 MAP, BEYOND = 32, 8  # cells of 4 px along a side; cells beyond each border in which an edge may lie
 CELL = PICTURE // MAP

@@ -1,4 +1,4 @@
-"""The pose network: a few convolutions, ViTPose of `transformers` on what they see, and a refinement of its heatmaps."""
+"""The pose network: a few convolutions, ViTPose of `transformers` on what they see, and an hourglass that refines its heatmaps."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,21 @@ from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEst
 from manifests.skeleton import JOINTS
 from stages.detector.crops import HEIGHT, WIDTH
 from stages.detector.heatmaps import COLUMNS, ROWS, spread
+from stages.detector.refine import Refine, convolution
 
+_GRID = ROWS // 4, COLUMNS // 4  # of the tokens
 KINDS = 3  # of visibility: outside, occluded, visible
 
 
 @dataclass(frozen=True)
 class PoseSize:
-    """Channels of the stem at strides 2, 4 and 8; width, depth and heads of the transformer; channels of the refinement."""
+    """Channels of the stem at strides 2, 4 and 8; width, depth and heads of the transformer; channels of the hourglass, 4 to 16."""
 
     stem: tuple[int, int, int] = (16, 48, 96)
     hidden: int = 192
     layers: int = 8
     heads: int = 3
-    refine: int = 48
+    refine: tuple[int, int, int] = (64, 128, 96)
 
 
 class Seen(NamedTuple):
@@ -38,33 +40,22 @@ class PoseNet(nn.Module):
 
     def __init__(self, size: PoseSize = PoseSize()):
         super().__init__()
+        self.size = size
         fine, middle, coarse = size.stem
         self.fine = nn.Sequential(convolution(3, fine, 2), convolution(fine, middle, 2))
         self.coarse = nn.Sequential(convolution(middle, coarse, 2), convolution(coarse, coarse, 1))
         self.vit = _vitpose(size)
-        self.refine = _Refine(middle, size.refine)
+        self.refine = Refine((middle, coarse, size.hidden), size.refine)
         self.visibility = _Visibility(size.hidden)
 
     def forward(self, crops: Tensor) -> Seen:
         """Both answers come from one pass; the place of a joint decides which tokens tell whether it is seen."""
         fine = self.fine(crops)
-        out = self.vit(self.coarse(fine), output_hidden_states=True)
-        logits = self.refine(fine, out.heatmaps)
-        return Seen(logits, self.visibility(out.hidden_states[-1], logits))
-
-
-class _Refine(nn.Module):
-    """Adds to upsampled heatmaps what the fine features say: limbs' ends and crossings to a few pixels."""
-
-    def __init__(self, channels: int, width: int):
-        super().__init__()
-        self.mix = nn.Conv2d(channels + len(JOINTS), width, 3, padding=1)
-        self.out = nn.Conv2d(width, len(JOINTS), 3, padding=1)
-
-    def forward(self, fine: Tensor, heatmaps: Tensor) -> Tensor:
-        """fine (B, C, 64, 48), heatmaps (B, 16, 32, 24) to logits (B, 16, 64, 48)."""
-        up = nn.functional.interpolate(heatmaps, size=(ROWS, COLUMNS), mode="bilinear")
-        return up + self.out(nn.functional.gelu(self.mix(torch.cat([fine, up], 1))))
+        coarse = self.coarse(fine)
+        out = self.vit(coarse, output_hidden_states=True)
+        tokens = out.hidden_states[-1]
+        logits = self.refine(fine, coarse, tokens.mT.unflatten(-1, _GRID), out.heatmaps)
+        return Seen(logits, self.visibility(tokens, logits))
 
 
 class _Visibility(nn.Module):
@@ -80,11 +71,6 @@ class _Visibility(nn.Module):
         """tokens (B, 192, C), logits (B, 16, 64, 48) to (B, 16, 3)."""
         share = nn.functional.avg_pool2d(spread(logits.detach()), 4, divisor_override=1).flatten(2)
         return self.head(share @ self.norm(tokens) + self.joint)
-
-
-def convolution(before: int, after: int, stride: int) -> nn.Sequential:
-    """3x3, batch norm, rectifier."""
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
 
 
 def _vitpose(size: PoseSize) -> VitPoseForPoseEstimation:
@@ -119,7 +105,7 @@ def initialise(net: nn.Module, seed: int) -> None:
     if isinstance(net, PoseNet):
         places = net.vit.backbone.embeddings.position_embeddings
         places.zero_()
-        places[0, 1:] = _waves(ROWS // 4, COLUMNS // 4, places.shape[-1])
+        places[0, 1:] = _waves(*_GRID, places.shape[-1])
 
 
 def _waves(rows: int, columns: int, width: int) -> Tensor:

@@ -5,6 +5,7 @@ finder.safetensors and pose.safetensors, with what was measured on held-out draw
 """
 
 import argparse
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain
 from stages.detector.losses import finder_losses, pose_losses
 from stages.detector.metrics import overlap, pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
-from stages.detector.weights import FINDER, POSE, write_half
+from stages.detector.weights import FINDER, POSE, start_from, write_half
 from stages.tensorfile import write_atomically
 
 VERSION = 1  # change it when the same drawings would train to other weights
@@ -60,13 +61,11 @@ def finder_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed:
     return Job("finder", net, steps, finder_losses, judge, publish, -(-amount.samples // amount.batch), amount.rate)
 
 
-def pose_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: int, device: str, size: PoseSize) -> Job:
+def pose_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: int, device: str, net: PoseNet) -> Job:
     """The pose network and how it is judged."""
-    net = PoseNet(size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    initialise(net, seed)
 
     def publish(made: Any, words: dict) -> None:
-        write_pose(out / POSE, made, size, words)
+        write_pose(out / POSE, made, words)
         note(out, "pose", words)
 
     judge = lambda made: judge_pose(made, held, device)  # noqa: E731
@@ -112,13 +111,29 @@ def main() -> None:
     base = {"version": VERSION, "seed": args.seed, "drawings": len(train), "cache": label_of(args.cache)}
     for name in ("finder", "pose") if args.only is None else (args.only,):
         amount, minutes = _amount(args, name)
-        size = PoseSize(layers=args.layers)
         common = (train, held, args.out, amount, args.seed, args.device)
-        job = finder_job(*common) if name == "finder" else pose_job(*common, size)
-        identity = base | {"amount": asdict(amount)} | ({"size": json.loads(json.dumps(asdict(size)))} if name == "pose" else {})
+        job = finder_job(*common) if name == "finder" else pose_job(*common, _pose_net(args))
+        identity = base | {"amount": asdict(amount)} | (_origin(args) if name == "pose" else {})
         if not fit(job, args.out, identity, Pace(**{**asdict(pace), "minutes": minutes})):
             print(f"{name}: stopped; the same command goes on from {args.out}")
             return
+
+
+def _pose_net(args: argparse.Namespace) -> PoseNet:
+    """A new pose network, or one that goes on from weights."""
+    net = PoseNet(PoseSize(layers=args.layers)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    initialise(net, args.seed)
+    if args.start is not None:
+        start_from(net, args.start / POSE)
+    return net
+
+
+def _origin(args: argparse.Namespace) -> dict:
+    """The pose network's measures, and the digest of what it starts from."""
+    size = json.loads(json.dumps(asdict(PoseSize(layers=args.layers))))
+    if args.start is None:
+        return {"size": size}
+    return {"size": size, "start": hashlib.sha256((args.start / POSE).read_bytes()).hexdigest()[:16]}
 
 
 def _amount(args: argparse.Namespace, name: str) -> tuple[Amount, float | None]:
@@ -142,6 +157,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--finder-samples", type=int, help="drawings shown to the finder")
     parser.add_argument("--finder-minutes", type=float, help="the finder's schedule ends by then")
     parser.add_argument("--layers", type=int, default=PoseSize().layers, help="of the pose network's transformer")
+    parser.add_argument("--start", type=Path, help="folder of weights whose pose network to go on from")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--full", action="store_true", help="single precision throughout, in place of bfloat16")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from manifests.errors import UserError
-from stages.tensorfile import write_tensors
+from stages.tensorfile import read_tensors, write_tensors
 
 POSE, FINDER = "pose.safetensors", "finder.safetensors"
 BUNDLED = Path(__file__).parent / "weights"
@@ -16,6 +16,16 @@ def write_half(path: Path, net: nn.Module, words: dict) -> None:
     """A network's weights and statistics in half precision; counters of batches are left out."""
     tensors = {name: value.half() for name, value in net.state_dict().items() if value.is_floating_point()}
     write_tensors(path, tensors, words)
+
+
+def start_from(net: nn.Module, path: Path) -> None:
+    """Give a network that will be trained the weights of a file; what the file lacks, or has in another shape, stays as it is."""
+    tensors, _ = read_tensors(path)
+    own = net.state_dict()
+    known = {name: value.float() for name, value in tensors.items() if name in own and own[name].shape == value.shape}
+    if not known:
+        raise UserError(f"{path}: nothing in it fits this network")
+    net.load_state_dict(known, strict=False)
 
 
 def load_into(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -8,7 +8,7 @@ from stages.detector.finder_net import FinderNet
 from stages.detector.pose_net import PoseNet, PoseSize, initialise
 from stages.detector.weights import FINDER, POSE, write_half
 
-TINY = PoseSize(stem=(8, 16, 32), hidden=48, layers=2, heads=2, refine=24)
+TINY = PoseSize(stem=(8, 16, 32), hidden=48, layers=2, heads=2, refine=(24, 24, 24))
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +27,6 @@ def folder(tmp_path_factory):
     pose, finder = PoseNet(TINY), FinderNet()
     initialise(pose, 1)
     initialise(finder, 2)
-    write_pose(home / POSE, pose, TINY, {})
+    write_pose(home / POSE, pose, {})
     write_half(home / FINDER, finder, {})
     return home

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from stages.detector.losses import finder_losses, pose_losses
 from stages.detector.metrics import pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise
 from stages.detector.train import Amount, finder_job, judge_finder, judge_pose, pose_job
-from stages.detector.weights import write_half
+from stages.detector.weights import POSE, start_from, write_half
 from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
 from tests.detector.figures import drawings
@@ -31,13 +32,15 @@ PACE = Pace(workers=0, half=False)
 
 
 def job(out, samples=16, seed=1):
-    return pose_job(drawings(6), drawings(4, 100), out, Amount(samples, 4, 1e-3), seed, "cpu", TINY)
+    net = PoseNet(TINY)
+    initialise(net, seed)
+    return pose_job(drawings(6), drawings(4, 100), out, Amount(samples, 4, 1e-3), seed, "cpu", net)
 
 
 def test_a_tiny_network_learns_eight_drawings_by_heart():
     some = drawings(8)
     batch = next(plain_crops(some, 8))
-    net = PoseNet(PoseSize(stem=(16, 24, 32), hidden=64, layers=2, heads=2, refine=32))
+    net = PoseNet(PoseSize(stem=(16, 24, 32), hidden=64, layers=2, heads=2, refine=(32, 32, 32)))
     initialise(net, 0)
     optimizer = torch.optim.AdamW(net.parameters(), 3e-3)
     first = None
@@ -122,6 +125,17 @@ def test_half_precision_changes_little(tmp_path):
     write_half(tmp_path / "a.safetensors", net, {})
     assert all(value.dtype == torch.float16 for value in read_tensors(tmp_path / "a.safetensors")[0].values())
     assert 0 <= judge_pose(net.eval(), drawings(2), "cpu")["pck"] <= 1
+
+
+def test_a_network_goes_on_from_weights_even_of_another_size(folder, tmp_path):
+    net, wider = PoseNet(TINY), PoseNet(replace(TINY, refine=(32, 24, 24)))
+    for one in (net, wider):
+        start_from(one, folder / POSE)
+    tensors = read_tensors(folder / POSE)[0]
+    assert all(torch.equal(value.float(), net.state_dict()[name]) for name, value in tensors.items())
+    assert torch.equal(wider.state_dict()["fine.0.0.weight"], tensors["fine.0.0.weight"].float())
+    with pytest.raises(UserError, match="nothing in it fits"):
+        start_from(FinderNet(), folder / POSE)
 
 
 def test_the_rate_rises_and_falls():
