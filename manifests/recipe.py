@@ -197,8 +197,8 @@ class Duplicates(Section):
     """What counts as the same again: pictures as near as both bounds say; across the splits, poses too."""
 
     on: bool = True
-    hash_bits: Annotated[int, Field(ge=0, le=7)] = Field(4, description="most bits of 64 in which the hashes of two pictures differ")
-    picture: Share = Field(0.1, description="most that two pictures differ as thumbnails; 1 is nothing in common")
+    hash_bits: Annotated[int, Field(ge=0, le=7)] = Field(6, description="most bits of 64 in which the hashes of two pictures differ")
+    picture: Share = Field(0.15, description="most that two pictures differ as thumbnails; 1 is nothing in common")
     pose_mm: Annotated[float, Field(ge=0, le=1000)] = Field(20, description="a train pose nearer than this to one of val goes")
 
 

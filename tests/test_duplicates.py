@@ -46,7 +46,7 @@ def test_a_copy_has_nearly_the_same_fingerprint_and_another_drawing_has_not(size
     pictures = [cv2.resize(figure(seed)[0], (size, size), interpolation=cv2.INTER_AREA) for seed in range(12)]
     again = [copied(picture, np.random.default_rng(i)) for i, picture in enumerate(pictures)]
     hashes, thumbnails = zip(*map(fingerprint, pictures + again), strict=True)
-    found = like_pictures(np.array(hashes, np.uint64), np.stack(thumbnails), 4, 0.1)
+    found = like_pictures(np.array(hashes, np.uint64), np.stack(thumbnails), 6, 0.15)
     assert found.tolist() == [[i, i + 12] for i in range(12)]
 
 

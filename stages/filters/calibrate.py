@@ -23,6 +23,7 @@ from stages.tensorfile import write_atomically
 
 # Share of a style's clean drawings that each score may cost: 6 % in all.
 SHARES = {"oks": 0.01, "pck": 0.005, "limbs": 0.015, "box": 0.005, "figures": 0.015, "style": 0.01}
+_ENOUGH = {"style": 0.5}  # a threshold need not be higher: likelier than all other styles together
 _FEWEST = 20  # drawings of a style
 _DIGITS = 4
 _AT_ONCE = 32
@@ -44,6 +45,7 @@ def thresholds(scores: dict[str, np.ndarray], styles: np.ndarray) -> dict[str, d
             raise UserError(f"{rows.sum()} drawings of {style}; expected {_FEWEST} at least")
         for name in SCORES:
             passing = np.sort(scores[name][rows])[round(SHARES[name] * int(rows.sum()))]
+            passing = min(passing, _ENOUGH.get(name, 1.0))
             least[name][style] = float(np.floor(passing * 10**_DIGITS) / 10**_DIGITS)
     return least
 
