@@ -34,7 +34,7 @@ from stages.shards.tar import write_end, write_member
 from tests.estimator.figures import stick_row, write_index
 from tests.sticks import TABLES, recipe
 
-SAMPLES, ROUNDS, SIDE = 400, 9, 256
+SAMPLES, ROUNDS, SIDE = 200, 7, 256
 
 
 def rows() -> list[dict]:
