@@ -80,7 +80,8 @@ class SkepDataset(data.IterableDataset[Sample]):
         for shard in shards:
             address, count = self._dataset.address(shard.shard), 0
             with self._dataset.open(shard.shard) as file:
-                for count, packed in enumerate(packed_samples(file, address, self.check), 1):  # noqa: B007 - counted below
+                for packed in packed_samples(file, address, self.check):
+                    count += 1
                     yield packed
             if count != shard.samples:
                 refuse(address, shard.bytes, f"{count} samples where {FILE} says {shard.samples}")

@@ -23,17 +23,14 @@ _CRC_IN_LOCAL, _CRC_IN_CENTRAL = 14, 16
 
 
 class _Slot(NamedTuple):
-    """Where one array lies: its first byte, shape, type, CRC-32 of the bytes before it, places of the CRC-32 of the whole."""
+    """Where one array lies: first byte and the one after its last, shape, type, CRC-32 of what comes before, places of the whole's."""
 
     start: int
+    end: int
     shape: tuple[int, ...]
     dtype: np.dtype
     crc: int
     crc_at: tuple[int, int]
-
-    @property
-    def end(self) -> int:
-        return self.start + int(np.prod(self.shape)) * self.dtype.itemsize
 
 
 class _Layout(NamedTuple):
@@ -84,7 +81,8 @@ def _layout() -> _Layout:
         common = (_VERSION, 0, _STORED, 0, _JANUARY_1980, 0, len(head + zeros), len(head + zeros), len(name), 0)
         start = len(body) + _LOCAL.size + len(name) + len(head)
         # The directory is still counted from its own start.
-        slots[field.name] = _Slot(start, shape, dtype, zlib.crc32(head), (len(body) + _CRC_IN_LOCAL, len(directory) + _CRC_IN_CENTRAL))
+        crc_at = len(body) + _CRC_IN_LOCAL, len(directory) + _CRC_IN_CENTRAL
+        slots[field.name] = _Slot(start, start + len(zeros), shape, dtype, zlib.crc32(head), crc_at)
         directory += _CENTRAL.pack(b"PK\1\2", _VERSION, *common, 0, 0, 0, 0, len(body)) + name
         body += _LOCAL.pack(b"PK\3\4", *common) + name + head + zeros
     end = _END.pack(b"PK\5\6", 0, 0, len(fields), len(fields), len(directory), len(body), 0)

@@ -57,31 +57,40 @@ def _write(report: Path, line: str) -> None:
 
 def campaign(temp: Path, kills: int, seed: int = 0) -> dict:
     """kills; runs that came to their end; shards that the reader saw whole; torn ones; finished runs with other bytes."""
-    rng, folder, report = random.Random(seed), temp / "run", temp / "report"
-    plan = recipe(count=48)
-    began = time.monotonic()
-    run(plan, str(temp / "reference"), SPECS, quiet=True)
-    expected, longest = tree(temp / "reference"), time.monotonic() - began
-    run(plan, str(folder), SPECS, until="select", quiet=True)
+    rng, folder, report, plan = random.Random(seed), temp / "run", temp / "report", recipe()
     result = {"kills": 0, "runs": 0, "wrong": 0}
+
+    def pack() -> None:
+        run(plan, str(folder), SPECS, quiet=True)
+
+    run(plan, str(folder), SPECS, until="select", quiet=True)
+    began = time.monotonic()
+    os.waitpid(forked(pack), 0)
+    longest, expected = time.monotonic() - began, tree(folder)
+    unpack(folder)
     reader = forked(lambda: look(folder, report))
     while result["kills"] < kills:
-        worker = forked(lambda: (run(plan, str(folder), SPECS, quiet=True), None)[1])
-        time.sleep(rng.uniform(0, longest / 2))
+        worker = forked(pack)
+        time.sleep(rng.uniform(0, longest))
         os.kill(worker, signal.SIGKILL)
         if os.waitpid(worker, 0)[1] == signal.SIGKILL:
             result["kills"] += 1
             continue
         result["runs"] += 1
         result["wrong"] += tree(folder) != expected
-        for room in MADE_BY_SHARDS:
-            shutil.rmtree(folder / room)
+        unpack(folder)
     os.kill(reader, signal.SIGKILL)
     os.waitpid(reader, 0)
-    run(plan, str(folder), SPECS, quiet=True)
+    pack()
     result["wrong"] += tree(folder) != expected
     lines = report.read_text().splitlines()
     return result | {"read": sum(line.startswith("read") for line in lines), "torn": sum(line.startswith("torn") for line in lines)}
+
+
+def unpack(folder: Path) -> None:
+    """Back to where the shards are planned and none is made."""
+    for room in MADE_BY_SHARDS:
+        shutil.rmtree(folder / room)
 
 
 if __name__ == "__main__":

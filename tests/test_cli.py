@@ -69,6 +69,7 @@ def test_verify_exits_with_1_on_damage(made, tmp_path):
         (("show", "nowhere"), "skep: nowhere: not a run folder"),
         (("train", "nowhere"), "skep: nowhere: not a run folder"),
         (("review", "nowhere"), "skep: nowhere: not a run folder"),
+        (("push", "nowhere", "there"), "skep: nowhere/dataset.json: this file is missing"),
         (("verify", "bogus://x"), "skep: bogus://x: cannot use this address"),
     ],
 )
