@@ -30,6 +30,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SKEP := $(BIN)/skep
+# Memory that a step gives back is kept for the next one: on CPUs a quarter of a training would go to fetching it anew.
+KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
@@ -113,7 +115,7 @@ train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:f
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 
 train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:path', SET='unet.batch=8'
-	$(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
+	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
 
 evaluate-generator: $(READY) ## how well MODEL (default: the bundled one) draws EACH poses a style; TEACHER=folder of many steps, SHEETS=folder
 	$(BIN)/python -m stages.sketches.generator.evaluate --each $(EACH) $(if $(MODEL),--model $(MODEL)) $(if $(TEACHER),--teacher $(TEACHER)) $(if $(wildcard $(GENERATOR)/library/train),--library $(GENERATOR)/library) $(if $(SHEETS),--sheets $(SHEETS))
@@ -124,7 +126,7 @@ bench-generate: $(READY) ## the sketches stage against a plain diffusers script,
 train-detector: $(READY) ## draw DRAWINGS into CACHE, train the detector on them into DETECTOR
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split train --count $(DRAWINGS) --workers 2
-	$(BIN)/python -m stages.detector.train --cache $(CACHE) --out $(DETECTOR)
+	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --cache $(CACHE) --out $(DETECTOR)
 
 evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of CACHE
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2

@@ -1,8 +1,6 @@
 """Training that can be killed at any time: the step alone decides its batch, so a resumed run ends in the same weights."""
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from estimator.state import CHECKPOINT, MODEL, finished, publish
 from manifests.randomness import generator
 from manifests.recipe import Estimator
 from stages.body.model import load_body
-from stages.training import State
+from stages.training import State, interruptible
 
 # Change it when the same recipe would train to other weights.
 VERSION = 2
@@ -48,7 +46,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
         log(f"{out / MODEL}: trained already, nothing to do")
         return out / MODEL
     out.mkdir(parents=True, exist_ok=True)
-    with _interruptible(), fixed_threads():
+    with interruptible(), fixed_threads():
         _Training(Sketches(dataset, "train", config.size), skeleton, out, config, identity, log).run()
     return out / MODEL
 
@@ -129,16 +127,3 @@ def fixed_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM leaves as Ctrl-C does, unless the caller has a handler of its own."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

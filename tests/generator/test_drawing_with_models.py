@@ -166,6 +166,8 @@ def test_bad_folders_are_named_in_a_sentence(pipeline, folder, tmp_path):
     refuses("not in the local cache", "nobody/nothing")
     refuses("no model_index.json there", tmp_path)
     refuses("is a FluxPipeline; expected one of", _broken(folder, tmp_path / "a", _class_name="FluxPipeline"))
+    refuses("expected a class of diffusers or transformers", _broken(folder, tmp_path / "a1", vae=["antigravity", "Vae"]))
+    refuses("expected a class of diffusers or transformers", _broken(folder, tmp_path / "a2", _class_name=["pipeline", "Mine"]))
     gone = _broken(folder, tmp_path / "b")
     shutil.rmtree(gone / "unet")
     refuses("names unet, but there is no folder unet", gone)

@@ -17,6 +17,7 @@ from stages.quiet import hush
 from stages.sketches.generator.build import CONDITION_CHANNELS, NOTES
 
 INDEX = "model_index.json"
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last is a part of diffusers
 # _class_name of a folder -> the pipeline that draws with it, and whether it brings its ControlNet.
 _KINDS: dict[str, tuple[type, bool]] = {
     "StableDiffusionControlNetPipeline": (StableDiffusionControlNetPipeline, True),
@@ -44,7 +45,7 @@ def open_pipeline(source: Source, controlnet: Source | None, dtype: torch.dtype,
     hush()
     index = read_index(source)
     name = index.get("_class_name")
-    if name not in _KINDS:
+    if not isinstance(name, str) or name not in _KINDS:
         raise UserError(f"{source.where}: is a {name}; expected one of {', '.join(_KINDS)}")
     kind, has_control = _KINDS[name]
     if not has_control and controlnet is None:
@@ -86,7 +87,15 @@ def read_index(source: Source) -> dict:
         raise UserError(f"{source.where}/{INDEX}: cannot read ({e})") from None
     if not isinstance(index, dict):
         raise UserError(f"{source.where}/{INDEX}: expected a mapping of parts to classes")
+    _check_libraries(source, index)
     return index
+
+
+def _check_libraries(source: Source, index: dict) -> None:
+    """diffusers would import whatever module the index names for a part."""
+    for name, value in index.items():
+        if isinstance(value, list) and (not value or value[0] not in (None, *_LIBRARIES)):
+            raise UserError(f"{source.where}/{INDEX}: {name} is {value}; expected a class of diffusers or transformers")
 
 
 def _from_hub(source: Source) -> str:

@@ -3,11 +3,9 @@
 import json
 import math
 import signal
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from manifests.randomness import generator
 from stages.sketches.generator.config import Stretch
 from stages.sketches.generator.drawings import encoded
 from stages.tensorfile import write_atomically
-from stages.training import State
+from stages.training import State, interruptible
 
 CHECKPOINT, DONE, TENSORBOARD, GRIDS = "checkpoint.safetensors", "done.json", "tensorboard", "grids"
 _LOG_EVERY, _AHEAD = 10, 4
@@ -76,7 +74,7 @@ def train(job: Job, folder: Path, workers: int, log: Log = print, stop_after: in
         log(f"{job.name}: trained already, see {folder}")
         return True
     last = steps_of(job.config)
-    with _interruptible():
+    with interruptible():
         state = _state(job, folder)
         first = int(state.resume().get("step", 0))
         log(f"{job.name}: step {first} of {last}, {job.config.batch} samples each; {job.notes()}")
@@ -184,16 +182,3 @@ def _settle(_: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM leaves as Ctrl-C does, unless the caller has a handler of its own."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -20,7 +20,7 @@ from stages.sketches.generator.loop import Job, steps_of
 from stages.sketches.generator.pictures import sheet, to_pictures, to_tensor
 from stages.sketches.generator.whiten import whiten
 
-VERSION = 2  # change it when the same drawings would train to other weights
+VERSION = 3  # change it when the same drawings would train to other weights
 _JUDGED, _SHOWN, _AT_ONCE, _MEASURED = 20, 4, 4, 256  # pictures a style, pictures a style in the grid, in one go, for the statistics
 
 
@@ -39,7 +39,7 @@ class VaeJob(Job):
         }  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(profile.seed)
-            self.vae = build_vae(profile.networks).to(self.device)
+            self.vae = build_vae(profile.networks).to(self.device, memory_format=torch.channels_last)
             self.critic = Critic().to(self.device) if self.config.adversary else None
 
     def nets(self) -> dict[str, nn.Module]:
@@ -52,7 +52,7 @@ class VaeJob(Job):
 
     def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
         """L1 in which lines weigh more, gradients, and a little KL."""
-        pictures = batch["pictures"].float() / 127.5 - 1
+        pictures = batch["pictures"].float().contiguous(memory_format=torch.channels_last) / 127.5 - 1
         spread = self.vae.encode(pictures).latent_dist
         drawn = torch.randn(spread.mean.shape, generator=noise).to(self.device)
         copies = self.vae.decode(spread.mean + spread.std * drawn).sample.float()
