@@ -38,6 +38,12 @@ class Split(Section):
     val: Share = 0.1
 
 
+class Val(Section):
+    """The samples that are held out. `per_style`: so many of `poses.count` in each style, no more and no fewer; null: what comes."""
+
+    per_style: Count | None = None
+
+
 class _Source(Section):
     weight: Weight = Field(1, description="how often poses come from here, against the other sources")
 
@@ -194,12 +200,11 @@ class Filter(Section):
 
 
 class Duplicates(Section):
-    """What counts as the same again: pictures as near as both bounds say; across the splits, poses too."""
+    """What counts as the same again: pictures as near as both bounds say. `on` also keeps a pose on one side of the split."""
 
     on: bool = True
     hash_bits: Annotated[int, Field(ge=0, le=7)] = Field(6, description="most bits of 64 in which the hashes of two pictures differ")
     picture: Share = Field(0.15, description="most that two pictures differ as thumbnails; 1 is nothing in common")
-    pose_mm: Annotated[float, Field(ge=0, le=1000)] = Field(20, description="a train pose nearer than this to one of val goes")
 
 
 class Select(Section):
@@ -269,6 +274,7 @@ class Recipe(Section):
     partition_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
     body: Body = Body()
     split: Split = Split()
+    val: Val = Val()
     poses: Poses
     projections: Projections = Projections()
     sketches: Sketches = Sketches()
@@ -295,6 +301,17 @@ class Recipe(Section):
             raise ValueError("projections.proportions: expected a weight above zero")
         if self.filter.ink.least >= self.filter.ink.most:
             raise ValueError("filter.ink: expected least < most")
+        return self
+
+    @model_validator(mode="after")
+    def _both_sides_can_be_filled(self):
+        held_out, each = self.val.per_style, self.poses.count // len(self.styles)
+        if held_out is None:
+            return self
+        if held_out > each:
+            raise ValueError(f"val.per_style: expected at most {each}, the samples of a style")
+        if self.split.val == 0 or (self.split.val == 1 and held_out * len(self.styles) < self.poses.count):
+            raise ValueError("split.val: expected 0 < split.val < 1, so that sources of both sides come in for val.per_style")
         return self
 
 

@@ -12,6 +12,7 @@ from manifests.skeleton import STYLE_TEXTS, STYLES
 
 # Every label array of a shard sample, in the order of its npz.
 LABELS = tuple(field.name for field in label_fields())
+SCORES = tuple(name for name in schema.FILTER.names if name.startswith(schema.SCORE))
 IMAGES = ("png", "jpg")
 # What a sample's members take at most, for readers that trust nobody: far above any of ours.
 MOST_BYTES = {"png": 16 << 20, "jpg": 16 << 20, "json": 64 << 10, "npz": 64 << 10}
@@ -31,7 +32,7 @@ def encode_sample(row: dict) -> dict[str, bytes]:
         "proportions": row["proportions"],
         "text": {"style": STYLE_TEXTS[row["style"]], "appearance": row["appearance"], "motion": row["motion"]},
         "generator": row["generator"],
-        "scores": {"ink": round(float(row["score_ink"]), 6)},
+        "scores": {name.removeprefix(schema.SCORE): round(float(row[name]), 6) for name in SCORES},
     }
     text = json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     labels = pack(row)

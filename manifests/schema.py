@@ -91,8 +91,11 @@ SKETCHES = pa.schema([
 ])  # fmt: skip
 
 
+SCORE = "score_"  # begins the name of every score
+
+
 def _score(name: str, doc: str) -> pa.Field:
-    return _field(f"score_{name}", pa.float32(), doc, unit="1")
+    return _field(f"{SCORE}{name}", pa.float32(), doc, unit="1")
 
 
 FILTER = pa.schema([

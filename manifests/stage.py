@@ -127,7 +127,7 @@ class Stage(ABC):
         """Before each unit: work as its marker says that it was done; nothing where it is done for the first time."""
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
-        """Dataset scope only: samples that each style still lacks, after this output; each asks for more partitions."""
+        """Dataset scope only: how many samples more of each style should be planned, after this output; they come in partitions."""
         return {}
 
     def preview(self, row: dict) -> np.ndarray:

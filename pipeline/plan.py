@@ -164,16 +164,11 @@ class Pipeline:
         return partitions
 
     def _more(self, closing: type[Stage], table: pa.Table, partitions: list[Partition]) -> list[Partition]:
-        """Partitions that may fill what each style lacks, at the rate at which it kept samples so far."""
-        wanted = share_out(self.recipe.poses.count, self.recipe.styles)
-        lacking = closing(self.configs[closing.name]).shortfall(table)
-        more = []
-        for style, missing in lacking.items():
+        """Whole partitions for what each style still lacks."""
+        size, more = self.recipe.partition_size, []
+        for style, missing in closing(self.configs[closing.name]).shortfall(table).items():
             made = sum(p.style == style for p in partitions)
-            planned = made * self.recipe.partition_size
-            kept = max(planned // 20, wanted[style] - missing, 1)
-            count = math.ceil(missing / (kept / planned) / self.recipe.partition_size)
-            more += [Partition(style, made + i, self.recipe.partition_size) for i in range(count)]
+            more += [Partition(style, made + i, size) for i in range(math.ceil(missing / size))]
         return more
 
     def _chain(self, stages, name: str, upstream: tuple[Unit, ...], **more) -> list[Unit]:

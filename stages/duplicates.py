@@ -5,21 +5,19 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-from scipy.spatial import cKDTree
 
 from manifests.schema import to_numpy
 from stages.filters.fingerprint import SIDE
+from stages.same_pose import pose_vectors, same_poses
 
 _AT_ONCE = 1 << 22  # pairs that are looked at in one go
 
 
-def leaks(table: pa.Table, in_play: np.ndarray, most: float) -> list[int]:
-    """Rows in play, a mask (N,), of the split train whose pose comes nearer than `most` metres to one of val in play."""
-    joints = to_numpy(table, "joints3d").astype(np.float64)
-    joints -= joints.mean(1, keepdims=True)
-    val = _is_val(table)
+def leaks(table: pa.Table, in_play: np.ndarray) -> list[int]:
+    """Rows in play, a mask (N,), of the split train that have nearly the pose of one of val in play."""
+    poses, val = pose_vectors(to_numpy(table, "pose"), to_numpy(table, "joints3d")), _is_val(table)
     train = np.flatnonzero(in_play & ~val)
-    return train[near_poses(joints[train], joints[in_play & val], most)].tolist()
+    return train[same_poses(poses[train], poses[in_play & val]) >= 0].tolist()
 
 
 def copies(table: pa.Table, in_play: np.ndarray, bits: int, most: float) -> list[int]:
@@ -81,13 +79,3 @@ def _pairs_of_equals(keys: np.ndarray) -> Iterator[np.ndarray]:
         first = np.repeat(part, after[part])
         step = np.arange(len(first)) - np.repeat(after[part].cumsum() - after[part], after[part])
         yield np.stack([order[first], order[first + 1 + step]], 1)
-
-
-def near_poses(poses: np.ndarray, others: np.ndarray, most: float) -> np.ndarray:
-    """Which of the poses (N, J, 3) come nearer than `most` to one of the others (M, J, 3), root mean square over joints: bool (N,)."""
-    if not len(poses) or not len(others):
-        return np.zeros(len(poses), bool)
-    reach = most * np.sqrt(poses.shape[1])
-    tree = cKDTree(others.reshape(len(others), -1))
-    apart, _ = tree.query(poses.reshape(len(poses), -1), distance_upper_bound=reach)
-    return np.isfinite(apart)

@@ -1,6 +1,7 @@
 """Which samples the dataset keeps: what reviewers say, no duplicates, the lowest ids of each style up to the count; into shards."""
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +27,10 @@ class Select(Stage):
     """
 
     name = "select"
-    version = 2
+    version = 3
     scope = "dataset"
-    config = ("poses.count", "styles", "shards", "select.duplicates")
-    reads = ("split", "image_bytes", "picture_hash", "thumbnail", "joints3d")
+    config = ("poses.count", "styles", "val", "shards", "select.duplicates")
+    reads = ("split", "image_bytes", "picture_hash", "thumbnail", "pose", "joints3d")
     writes = VERDICTS
     heeds_decisions = True
 
@@ -48,9 +49,17 @@ class Select(Stage):
         return pa.Table.from_pylist(listed, schema=VERDICTS)
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
-        kept = [s for s, outcome in zip(table["style"].to_pylist(), table["outcome"].to_pylist(), strict=True) if outcome == "kept"]
-        missing = {style: wanted - kept.count(style) for style, wanted in self._wanted().items()}
-        return {style: n for style, n in missing.items() if n > 0}
+        """At the rate at which each style's samples came through so far, and one of twenty at least."""
+        rows = table.select(["style", "split", "outcome"]).to_pylist()
+        planned = Counter(row["style"] for row in rows)
+        kept = Counter(self._quota_of(row) for row in rows if row["outcome"] == "kept")
+        more: dict[str, int] = {}
+        for quota, wanted in self._quotas().items():
+            style, come = quota[0], kept[quota]
+            if come < wanted:
+                usual = max(come, planned[style] // 20, 1)
+                more[style] = max(more.get(style, 0), math.ceil((wanted - come) * planned[style] / usual))
+        return more
 
     def _brought_back(self, table: pa.Table, ledger: pa.Table) -> tuple[pa.Table, list[dict]]:
         """The rows that came through or that reviewers keep, and those that stay lost. What they keep is in table and ledger."""
@@ -65,7 +74,7 @@ class Select(Stage):
         decided = [decisions.get(i, "") for i in table["sample_id"].to_pylist()]
         reasons = [REVIEWED if decision == REJECT else "" for decision in decided]
         if self._bounds.on:
-            for row in leaks(table, self._in_play(reasons), self._bounds.pose_mm / 1000):
+            for row in leaks(table, self._in_play(reasons)):
                 reasons[row] = LEAK
             for row in copies(table, self._in_play(reasons), self._bounds.hash_bits, self._bounds.picture):
                 reasons[row] = "" if decided[row] == KEEP else COPY
@@ -78,15 +87,22 @@ class Select(Stage):
     def _bounds(self) -> Duplicates:
         return self.cfg.get("select.duplicates")
 
-    def _wanted(self) -> dict[str, int]:
-        return share_out(self.cfg.get("poses.count"), self.cfg.styles)
+    def _quotas(self) -> dict[tuple[str, str], int]:
+        """Samples wanted of each style, under (style, ""); where the recipe says how many are held out, under (style, split)."""
+        wanted, held_out = share_out(self.cfg.get("poses.count"), self.cfg.styles), self.cfg.val.per_style
+        if held_out is None:
+            return {(style, ""): n for style, n in wanted.items()}
+        return {(style, split): m for style, n in wanted.items() for split, m in (("train", n - held_out), ("val", held_out))}
+
+    def _quota_of(self, row: dict) -> tuple[str, str]:
+        return row["style"], "" if self.cfg.val.per_style is None else row["split"]
 
     def _mark_surplus(self, rows: list[dict]) -> None:
-        by_style: dict[str, list[dict]] = defaultdict(list)
+        groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
         for row in sorted(rows, key=lambda r: r["sample_id"]):
-            by_style[row["style"]].append(row)
-        for style, wanted in self._wanted().items():
-            for row in by_style[style][wanted:]:
+            groups[self._quota_of(row)].append(row)
+        for quota, wanted in self._quotas().items():
+            for row in groups[quota][wanted:]:
                 row["outcome"] = "surplus"
 
     def _assign_shards(self, kept: list[dict], seed: int) -> None:

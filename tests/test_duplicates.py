@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.duplicates import like_pictures, near_poses
+from stages.duplicates import like_pictures
 from stages.filters.fingerprint import fingerprint
 from stages.filters.planted import copied
 from tests.detector.figures import figure
@@ -36,7 +36,6 @@ def test_exact_copies_are_found_however_many_there_are():
 
 def test_no_rows_have_no_duplicates():
     assert like_pictures(np.zeros(0, np.uint64), np.zeros((0, 16, 16), np.uint8), 4, 0.1).shape == (0, 2)
-    assert near_poses(np.zeros((0, 16, 3)), np.zeros((4, 16, 3)), 0.02).shape == (0,)
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -48,12 +47,3 @@ def test_a_copy_has_nearly_the_same_fingerprint_and_another_drawing_has_not(size
     hashes, thumbnails = zip(*map(fingerprint, pictures + again), strict=True)
     found = like_pictures(np.array(hashes, np.uint64), np.stack(thumbnails), 6, 0.15)
     assert found.tolist() == [[i, i + 12] for i in range(12)]
-
-
-def test_near_poses_are_within_the_bound():
-    rng = np.random.default_rng(0)
-    poses = rng.normal(0, 0.4, (300, 16, 3))
-    moved = poses[:20] + rng.normal(0, 1, (20, 16, 3)) * np.linspace(0.001, 0.03, 20)[:, None, None]
-    rms = np.sqrt(((moved[:, None] - poses[None]) ** 2).sum(-1).mean(-1)).min(1)
-    assert near_poses(moved, poses, 0.02).tolist() == (rms < 0.02).tolist()
-    assert not near_poses(moved, poses[:0], 0.02).any()

@@ -7,13 +7,13 @@ import tarfile
 
 import numpy as np
 import pytest
-from estimator.annotated import read_annotated
 
 from manifests.arrays import unpack
 from manifests.dataset import FILE, Dataset
 from manifests.errors import UserError
 from pipeline.push import files, push
 from pipeline.store import Store
+from stages.annotated.reader import read_annotated
 from stages.exports.coco import export_coco
 from stages.exports.figures import Body, exported
 from stages.exports.hmr2 import _rows, export_hmr2, person

@@ -8,8 +8,9 @@ import pytest
 
 from manifests.skeleton import MIRROR, STYLES
 from stages.filters import box, figures, limbs, pose, style
+from stages.filters.learn import logistic, weights_of
 from stages.filters.look import Look
-from stages.filters.planted import Drawn, erase_limb, paint_over
+from stages.filters.planted import Drawn, erasable_limb, erased, paint_over
 from tests.detector.figures import SIDE, figure
 
 
@@ -74,26 +75,58 @@ def test_the_better_of_two_boxes_counts():
     assert not keep and reason and score < 0.2
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_limb_that_is_not_drawn_is_missed(seed):
-    look = _look(seed)
-    whole = limbs.least_certain(look)
+ARM = (5, 6, 7)
+
+
+def _without_an_arm(look: Look) -> Look:
     bones = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.polylines(bones, [np.round(look.joints[[5, 6, 7]]).astype(np.int32)], False, 1, 11)
-    without = replace(look, image=paint_over(look.image, bones > 0, bones > 0))
-    assert limbs.least_certain(without) < whole - 0.2
-    assert not limbs.check(without, whole - 0.1)[0] and limbs.check(look, whole)[0]
+    cv2.polylines(bones, [np.round(look.joints[list(ARM)]).astype(np.int32)], False, 1, 11)
+    return replace(look, image=paint_over(look.image, bones > 0, bones > 0))
 
 
-def test_a_limb_that_the_detector_does_not_find_counts_less():
+@pytest.fixture(scope="module")
+def weights() -> np.ndarray:
+    """Learned as those of the calibration are, from other figures than those that are judged here."""
+    clean = [_look(seed) for seed in range(20, 44)]
+    return weights_of([_without_an_arm(look) for look in clean], [ARM] * len(clean), clean)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_limb_that_is_not_drawn_is_missed(seed, weights):
+    look = _look(seed)
+    whole, without = limbs.least_certain(look, weights), _without_an_arm(look)
+    assert limbs.least_certain(without, weights) < whole - 0.2
+    assert not limbs.check(without, whole - 0.1, weights)[0] and limbs.check(look, whole, weights)[0]
+
+
+def test_a_limb_that_the_detector_does_not_find_says_less():
     look = _look()
     elsewhere = look.found_joints.copy()
     elsewhere[[12, 13, 14]] += 60
-    assert limbs.least_certain(replace(look, found_joints=elsewhere)) < limbs.least_certain(look) - 0.1
+    sure, unsure = (
+        dict(zip(limbs.EVIDENCE, limbs.evidence(seen)[11, 12, 13], strict=True)) for seen in (look, replace(look, found_joints=elsewhere))
+    )
+    assert unsure["near"] < 0.1 < sure["near"] == 1 and unsure["bones"] == sure["bones"]
+    assert limbs.evidence(replace(look, found_joints=elsewhere))[8, 9, 10][-1] == unsure["near"]
 
 
-def test_a_limb_that_cannot_be_judged_is_no_reason():
-    assert limbs.least_certain(replace(_look(), visibility=np.ones(16))) == 1.0
+def test_marks_on_a_rough_ground_say_less():
+    look, rng = _look(), np.random.default_rng(0)
+    rough = np.clip(look.image + rng.normal(0, 40, (SIDE // 8, SIDE // 8, 1)).repeat(8, 0).repeat(8, 1), 0, 255).astype(np.uint8)
+    for limb, said in limbs.evidence(replace(look, image=rough)).items():
+        assert said[0] < limbs.evidence(look)[limb][0] - 1
+
+
+def test_a_limb_that_cannot_be_judged_is_no_reason(weights):
+    assert limbs.least_certain(replace(_look(), visibility=np.ones(16)), weights) == 1.0
+
+
+def test_weights_tell_what_is_there_from_what_is_not():
+    rng = np.random.default_rng(0)
+    given = rng.normal(0, 1, (4000, 3)) * [1, 10, 0.1] + [0, 5, 1]
+    sure = given @ [2.0, -0.1, 0.0] + 1
+    there = rng.random(4000) < 1 / (1 + np.exp(-sure))
+    assert np.abs(logistic(given, there)[[0, 1]] - [2.0, -0.1]).max() < 0.2
 
 
 def test_what_is_seen_beside_the_labelled_figure_is_another():
@@ -117,6 +150,6 @@ def test_a_limb_is_erased_where_one_can_be():
     for value, (a, b) in {18: (5, 6), 20: (6, 7), 2: (11, 12), 5: (12, 13)}.items():
         cv2.line(part, tuple(joints[a].astype(int).tolist()), tuple(joints[b].astype(int).tolist()), value, 9)
     drawn = Drawn(image, part, joints, np.full(16, 2))
-    erased = erase_limb(drawn)
-    assert erased is not None and (erased != image).any()
-    assert erase_limb(drawn._replace(visibility=np.ones(16))) is None
+    limb = erasable_limb(drawn)
+    assert limb is not None and (erased(drawn, limb) != image).any()
+    assert erasable_limb(drawn._replace(visibility=np.ones(16))) is None

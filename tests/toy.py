@@ -125,7 +125,7 @@ class Gpu(Blobs):
 class Chosen(Select):
     """The real selection, of blobs that have no looks to compare."""
 
-    reads = tuple(column for column in Select.reads if column not in ("picture_hash", "thumbnail", "joints3d"))
+    reads = tuple(column for column in Select.reads if column not in ("picture_hash", "thumbnail", "pose", "joints3d"))
 
 
 class Tars(Stage):

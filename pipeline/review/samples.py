@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from manifests.errors import UserError
-from manifests.schema import rows_of
+from manifests.schema import SCORE, rows_of
 from manifests.stage import Stage
 from pipeline.commit import read_table, table_name
 from pipeline.plan import Pipeline
@@ -13,7 +13,6 @@ from pipeline.store import Store
 from pipeline.survey import DONE, Survey
 from pipeline.tables import Reader
 
-SCORE = "score_"
 _SHOWN = ("joints2d", "visibility", "bbox", "motion", "appearance")
 
 

@@ -1,11 +1,13 @@
 """Thresholds of the filter's checks for one detector: `python -m stages.filters.calibrate --cache CACHE`; `make calibrate-filter`.
 
-Clean held-out drawings of the renderer are read, and each threshold is set so that a stated share of each style's drawings falls
-below it. The file says which detector and which drawings that were; the stage refuses it beside another detector.
+The evidence of limbs is weighed on limbs that were erased. Then clean held-out drawings of the renderer are read, and each threshold
+is set so that a stated share of each style's drawings falls below it. The file says which detector and which drawings that were; the
+stage refuses it beside another detector.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +17,24 @@ from manifests.errors import UserError, command
 from manifests.recipe import Filter
 from manifests.skeleton import STYLES
 from stages.detector.cache import Drawings, label_of, load_drawings
-from stages.detector.detect import Detector, load_detector
-from stages.filters.calibration import BUNDLED_FILE, Calibration, detector_digest
+from stages.detector.detect import load_detector
+from stages.filters.calibration import BUNDLED_FILE, WEIGHED, Calibration, detector_digest
 from stages.filters.checks import SCORES, judge
-from stages.filters.look import Look, looks_of
+from stages.filters.learn import ERASED, SEED, learn
+from stages.filters.look import Look, looks_at
 from stages.tensorfile import write_atomically
 
-# Share of a style's clean drawings that each score may cost: 6 % in all.
-SHARES = {"oks": 0.01, "pck": 0.005, "limbs": 0.015, "box": 0.005, "figures": 0.015, "style": 0.01}
+# Share of a style's clean drawings that each score may cost: 7 % in all.
+SHARES = {"oks": 0.01, "pck": 0.005, "limbs": 0.025, "box": 0.005, "figures": 0.015, "style": 0.01}
 _ENOUGH = {"style": 0.5}  # a threshold need not be higher: likelier than all other styles together
 _FEWEST = 20  # drawings of a style
 _DIGITS = 4
-_AT_ONCE = 32
-_OPEN = Calibration("", {name: dict.fromkeys(STYLES, 0.0) for name in SCORES}, "")
 
 
-def scores_of(detector: Detector, drawings: Drawings) -> dict[str, np.ndarray]:
-    """Each of SCORES (N,) for N drawings."""
-    made = [judge(look, Filter(), _OPEN)[1] for look in _looks(detector, drawings)]
+def scores_of(looks: Sequence[Look], limbs: np.ndarray) -> dict[str, np.ndarray]:
+    """Each of SCORES (N,) for N drawings; limbs: the weights of learn.py."""
+    nothing = Calibration("", {name: dict.fromkeys(STYLES, 0.0) for name in SCORES}, limbs, "")
+    made = [judge(look, Filter(), nothing)[1] for look in looks]
     return {name: np.array([scores[name] for scores in made]) for name in SCORES}
 
 
@@ -58,19 +60,13 @@ def lost(scores: dict[str, np.ndarray], styles: np.ndarray, least: dict[str, dic
     return {style: round(float(out[styles == index].mean()), 4) for index, style in enumerate(STYLES)}
 
 
-def _looks(detector: Detector, drawings: Drawings) -> list[Look]:
-    looks: list[Look] = []
-    for first in range(0, len(drawings), _AT_ONCE):
-        rows = range(first, min(first + _AT_ONCE, len(drawings)))
-        images = [drawings.picture(i) for i in rows]
-        labels = [_labels(drawings, i) for i in rows]
-        looks += looks_of(images, labels, detector.detect(images))
-    return looks
-
-
-def _labels(drawings: Drawings, i: int) -> dict:
-    style = STYLES[int(drawings.styles[i])]
-    return {"style": style, "joints2d": drawings.joints[i], "visibility": drawings.visibility[i], "bbox": drawings.boxes[i]}
+def rows_of(drawings: Drawings) -> list[dict]:
+    """The drawings of a cache as looks_at wants them."""
+    labels = zip(drawings.encoded, drawings.styles, drawings.joints, drawings.visibility, drawings.boxes, strict=True)
+    return [
+        {"image": image, "style": STYLES[int(style)], "joints2d": joints, "visibility": visibility, "bbox": box}
+        for image, style, joints, visibility, box in labels
+    ]
 
 
 def main() -> None:
@@ -82,11 +78,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    drawings = load_drawings(args.cache, "val", args.count)
-    scores = scores_of(load_detector(args.weights), drawings)
+    drawings, detector = load_drawings(args.cache, "val", args.count), load_detector(args.weights)
+    limbs = learn(detector)
+    scores = scores_of(looks_at(detector, rows_of(drawings)), limbs)
     least = thresholds(scores, drawings.styles)
     result = {
         "detector": detector_digest(args.weights),
+        "erased": {"count": ERASED, "seed": SEED},
+        "limbs": dict(zip(WEIGHED, limbs.tolist(), strict=True)),
         "drawings": {"count": len(drawings), "drawn_by": label_of(args.cache), "split": "val"},
         "shares": SHARES,
         "lost": lost(scores, drawings.styles, least),

@@ -5,18 +5,24 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from manifests.errors import UserError
 from stages.detector.weights import BUNDLED
+from stages.filters.limbs import EVIDENCE
 
 BUNDLED_FILE = Path(__file__).parent / "data" / "calibration.json"
+WEIGHED = (*EVIDENCE, "constant")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """thresholds: by score and style; detector: digest of the weights that they hold for."""
+    """thresholds: by score and style; limbs: weights (6,) of limbs.EVIDENCE and a constant; detector: digest of the weights that
+    they hold for."""
 
     where: str
     thresholds: dict[str, dict[str, float]]
+    limbs: np.ndarray
     detector: str
 
     def least(self, score: str, style: str) -> float:
@@ -32,7 +38,9 @@ def read_calibration(path: Path | None, detector: Path | None) -> Calibration:
     where = BUNDLED_FILE if path is None else Path(path)
     try:
         data = json.loads(where.read_text("utf-8"))
-        made = Calibration(str(where), {name: dict(by_style) for name, by_style in data["least"].items()}, str(data["detector"]))
+        least = {name: dict(by_style) for name, by_style in data["least"].items()}
+        limbs = np.array([float(data["limbs"][name]) for name in WEIGHED])
+        made = Calibration(str(where), least, limbs, str(data["detector"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise UserError(f"{where}: not a calibration of the filter ({type(e).__name__}); `make calibrate-filter` writes one") from None
     if made.detector != detector_digest(detector):

@@ -6,7 +6,7 @@ from stages.filters.calibration import Calibration
 from stages.filters.look import Look
 
 SCORES = ("oks", "pck", "limbs", "box", "figures", "style")
-_OF_ONE_SCORE = {"style": style.check, "box": box.check, "figures": figures.check, "limbs": limbs.check}
+_OF_ONE_SCORE = {"style": style.check, "box": box.check, "figures": figures.check}
 _ORDER = ("style", "box", "figures", "pose", "limbs")
 
 
@@ -17,6 +17,7 @@ def judge(look: Look, cfg: Filter, calibration: Calibration) -> tuple[str, dict[
         return calibration.least(score, look.style) if given is None else given
 
     verdicts = {name: check(look, bound(name, getattr(cfg, name).least)) for name, check in _OF_ONE_SCORE.items()}
+    verdicts["limbs"] = limbs.check(look, bound("limbs", cfg.limbs.least), calibration.limbs)
     scores = {name: score for name, (_, _, score) in verdicts.items()}
     _, disagrees, (oks, pck) = pose.check(look, bound("oks", cfg.pose.least), bound("pck", cfg.pose.least_pck))
     reasons = {name: reason for name, (_, reason, _) in verdicts.items()} | {"pose": disagrees}

@@ -5,7 +5,6 @@ again with a defect planted in each. The last line is JSON: the share caught of 
 """
 
 import argparse
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -20,15 +19,12 @@ from manifests.errors import command
 from manifests.recipe import Duplicates, load_recipe
 from manifests.skeleton import EDGES, STYLES
 from manifests.stage import Config, Context
-from stages.body.figure import make_figure
-from stages.body.model import load_body
-from stages.detector.drawings import EACH, recipe_of
 from stages.duplicates import copies
 from stages.filters.picture import decode
-from stages.filters.planted import Drawn, add_figure, blank, copied, erase_limb, is_another_pose
+from stages.filters.planted import add_figure, blank, copied, erasable_limb, erased, is_another_pose
+from stages.filters.sketchbook import Sketchbook, encoded
 from stages.filters.stage import Filter
 from stages.select import COPY
-from stages.sketches.studio import Studio
 
 SEED = 8001  # of drawings that no calibration has seen
 DEFECTS = ("another pose", "limb erased", "second figure", "blank", "duplicate", "another style")
@@ -36,63 +32,34 @@ _COLUMNS = ("sample_id", "style", "image", "joints2d", "visibility", "bbox")
 _COLUMNS_SHOWN, _CELL = 12, 128  # of the sheets
 
 
-class Drawings:
-    """Clean drawings of every style in turn, with their figures, drawn as they are asked for."""
-
-    def __init__(self, seed: int):
-        self._studio, self._body, self._chunks = Studio(recipe_of(seed)), load_body(), itertools.count()
-        self.rows: list[dict] = []
-        self.drawn: list[Drawn] = []
-
-    def more(self) -> None:
-        """A chunk of drawings more, styles mixed."""
-        rows = list(schema.rows_of(self._studio.chunk(next(self._chunks), "val", EACH)))
-        rows.sort(key=lambda row: row["sample_id"].rpartition("-")[2])
-        self.rows += rows
-        self.drawn += [self._drawn(row) for row in rows]
-
-    def _drawn(self, row: dict) -> Drawn:
-        image = decode(row["image"])
-        assert image is not None
-        labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl", "camera_K")}
-        figure = make_figure(self._body, **labels, size=len(image))
-        return Drawn(image, figure.part, row["joints2d"], row["visibility"])
-
-
-def planted(defect: str, drawings: Drawings, at: int, rng: np.random.Generator) -> dict | None:
+def planted(defect: str, book: Sketchbook, at: int, rng: np.random.Generator) -> dict | None:
     """The row of drawing `at` with a defect in it; None where it does not suit."""
-    row, drawn = drawings.rows[at], drawings.drawn[at]
-    same = [i for i, other in enumerate(drawings.rows) if other["style"] == row["style"] and i != at]
+    row, drawn = book.rows[at], book.drawn[at]
+    same = [i for i, other in enumerate(book.rows) if other["style"] == row["style"] and i != at]
     other = int(rng.choice(same)) if same else at
     if defect == "another style":
         return {**row, "style": str(rng.choice([style for style in STYLES if style != row["style"]]))}
     if defect == "another pose":
-        labels = {name: drawings.rows[other][name] for name in ("joints2d", "visibility", "bbox")}
-        return {**row, **labels} if is_another_pose(drawn, drawings.drawn[other]) else None
+        labels = {name: book.rows[other][name] for name in ("joints2d", "visibility", "bbox")}
+        return {**row, **labels} if is_another_pose(drawn, book.drawn[other]) else None
     picture = {
-        "limb erased": lambda: erase_limb(drawn),
-        "second figure": lambda: add_figure(drawn, drawings.drawn[other], rng) if other != at else None,
+        "limb erased": lambda: erased(drawn, limb) if (limb := erasable_limb(drawn)) else None,
+        "second figure": lambda: add_figure(drawn, book.drawn[other], rng) if other != at else None,
         "blank": lambda: blank(drawn.image, rng),
         "duplicate": lambda: copied(drawn.image, rng),
     }[defect]()
-    return None if picture is None else {**row, "image": _encoded(picture)}
+    return None if picture is None else {**row, "image": encoded(picture)}
 
 
-def _encoded(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-
-
-def _planted_rows(defect: str, drawings: Drawings, each: int, seed: int) -> list[dict]:
+def _planted_rows(defect: str, book: Sketchbook, each: int, seed: int) -> list[dict]:
     """`each` rows with the defect; more is drawn where the drawings at hand do not suit."""
     rng, rows = np.random.Generator(np.random.Philox(seed + DEFECTS.index(defect))), []
-    for at in itertools.count():
-        if at == len(drawings.rows):
-            drawings.more()
-        row = planted(defect, drawings, at, rng)
+    for at, _ in enumerate(book.pages()):
+        row = planted(defect, book, at, rng)
         rows += [row] if row else []
         if len(rows) == each:
-            return rows
-    raise AssertionError
+            break
+    return rows
 
 
 def judged(stage: Filter, rows: list[dict]) -> pa.Table:
@@ -112,19 +79,19 @@ def duplicates(clean: pa.Table, again: pa.Table, bits: int, most: float) -> tupl
 
 def evaluate(stage: Filter, bounds: Duplicates, each: int, seed: int, show: Path | None) -> dict:
     """The share of each defect that is caught, and of clean drawings that are lost; pictures of the defects into `show`."""
-    drawings = Drawings(seed)
-    planted_rows = {defect: _planted_rows(defect, drawings, each, seed) for defect in DEFECTS}
-    clean = judged(stage, drawings.rows)
+    book = Sketchbook(seed)
+    planted_rows = {defect: _planted_rows(defect, book, each, seed) for defect in DEFECTS}
+    clean = judged(stage, book.rows)
     made = {defect: judged(stage, rows) for defect, rows in planted_rows.items()}
     like, copied_ = duplicates(clean, made["duplicate"], bounds.hash_bits, bounds.picture)
     reasons = {"clean": [r or (COPY if d else "") for r, d in zip(clean["reason"].to_pylist(), like, strict=True)]}
     for defect, table in made.items():
         reasons[defect] = table["reason"].to_pylist()
     reasons["duplicate"] = [COPY if found else "" for found in copied_]
-    for line in _report(reasons, {"clean": drawings.rows, **planted_rows}):
+    for line in _report(reasons, {"clean": book.rows, **planted_rows}):
         print(line)
     if show:
-        _show(show, planted_rows, reasons)
+        _show(show, {"clean": book.rows, **planted_rows}, reasons)
     share = {name: round(float(np.mean([bool(r) for r in those])), 4) for name, those in reasons.items()}
     return {"caught": {defect: share[defect] for defect in DEFECTS}, "lost": share["clean"]}
 
@@ -142,17 +109,18 @@ def _report(reasons: dict[str, list[str]], rows: dict[str, list[dict]]) -> Itera
 
 
 def _show(folder: Path, rows: dict[str, list[dict]], reasons: dict[str, list[str]]) -> None:
-    """A sheet of each defect: what passed first, framed in red."""
+    """A sheet of each kind: what was judged wrongly first, framed in red."""
     folder.mkdir(parents=True, exist_ok=True)
-    for defect, those in rows.items():
-        order = sorted(range(len(those)), key=lambda i: bool(reasons[defect][i]))[: _COLUMNS_SHOWN**2]
-        cells = [_cell(those[i], bool(reasons[defect][i])) for i in order]
+    for kind, those in rows.items():
+        right = [bool(reason) != (kind == "clean") for reason in reasons[kind]]
+        order = sorted(range(len(those)), key=lambda i: right[i])[: _COLUMNS_SHOWN**2]
+        cells = [_cell(those[i], right[i]) for i in order]
         cells += [np.full_like(cells[0], 255)] * (-len(cells) % _COLUMNS_SHOWN)
         sheet = np.vstack([np.hstack(cells[i : i + _COLUMNS_SHOWN]) for i in range(0, len(cells), _COLUMNS_SHOWN)])
-        cv2.imwrite(str(folder / f"{defect.replace(' ', '-')}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(folder / f"{kind.replace(' ', '-')}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
 
 
-def _cell(row: dict, caught: bool) -> np.ndarray:
+def _cell(row: dict, right: bool) -> np.ndarray:
     picture = decode(row["image"])
     assert picture is not None
     scale = _CELL / len(picture)
@@ -160,7 +128,7 @@ def _cell(row: dict, caught: bool) -> np.ndarray:
     for a, b in EDGES:
         ends = [tuple(int(v) for v in np.clip(row["joints2d"][joint] * scale, -999, 999)) for joint in (a, b)]
         cv2.line(cell, ends[0], ends[1], (240, 150, 30), 1, cv2.LINE_AA)
-    return cell if caught else cv2.rectangle(cell, (1, 1), (_CELL - 2, _CELL - 2), (220, 30, 40), 3)
+    return cell if right else cv2.rectangle(cell, (1, 1), (_CELL - 2, _CELL - 2), (220, 30, 40), 3)
 
 
 def main() -> None:

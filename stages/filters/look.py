@@ -1,14 +1,17 @@
 """What the checks are given: a picture, its labels, and what the detector saw in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stages.detector.detect import Detections
+from stages.detector.detect import Detections, Detector
 from stages.detector.metrics import torsos
+from stages.filters.picture import decode
 
 # How far off, over the root of the figure's area, people's own marks of a joint lie (COCO; neck, head and toes after their neighbours).
 _SIGMA = np.array([0.06, 0.079, *(0.079, 0.072, 0.062) * 2, *(0.107, 0.087, 0.089) * 2, 0.089, 0.089])
+_AT_ONCE = 32  # pictures that are held decoded
 _LEAST_TORSO = 0.3  # of the root of the figure's area: of a trunk that is seen from its end
 
 
@@ -39,6 +42,19 @@ def looks_of(images: list[np.ndarray], rows: list[dict], found: Detections) -> l
         joints, visibility, box = (np.asarray(row[name], np.float64) for name in ("joints2d", "visibility", "bbox"))
         read = found.joints[i], found.confidence[i], found.boxes[i], found.styles[i], found.figures[i]
         looks.append(Look(image, row["style"], joints, visibility, box, *read))
+    return looks
+
+
+def looks_at(detector: Detector, rows: Sequence[dict]) -> list[Look]:
+    """A look at each of rows that hold `image`, encoded, and what looks_of wants. Raises ValueError where one is no picture."""
+    looks: list[Look] = []
+    for first in range(0, len(rows), _AT_ONCE):
+        part = list(rows[first : first + _AT_ONCE])
+        images = [decode(row["image"]) for row in part]
+        if any(image is None for image in images):
+            raise ValueError("a picture cannot be decoded")
+        pictures = [image for image in images if image is not None]
+        looks += looks_of(pictures, part, detector.detect(pictures))
     return looks
 
 

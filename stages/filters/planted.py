@@ -31,17 +31,26 @@ class Drawn(NamedTuple):
     visibility: np.ndarray
 
 
-def erase_limb(drawn: Drawn) -> np.ndarray | None:
-    """The drawing without one visible limb that holds LEAST_INK of it; None where it has no such limb."""
-    masks = [(_limb_mask(drawn, *limb), limb[1]) for limb in LIMBS.values()]
-    figure, inked = _grown(drawn.part > 0, _STRAY), _inked(drawn.image)
-    whole = max(int((inked & figure).sum()), 1)
-    able = [m for m, joints in masks if (drawn.visibility[list(joints)] == 2).all() and _stands_free(m, drawn.part)]
-    able = [m for m in able if (inked & m).sum() >= LEAST_INK * whole]
-    if not able:
-        return None
-    mask = max(able, key=lambda m: int((inked & m).sum()))
-    return paint_over(drawn.image, mask, figure)
+class Erasable(NamedTuple):
+    """A limb that can be painted over: mask (H, W) bool, and its line through the 16 joints."""
+
+    mask: np.ndarray
+    joints: tuple[int, ...]
+
+
+def erasable_limb(drawn: Drawn) -> Erasable | None:
+    """The visible limb with the most ink, LEAST_INK of the figure's at least; None where there is no such limb."""
+    limbs = [Erasable(_limb_mask(drawn, *limb), limb[1]) for limb in LIMBS.values()]
+    inked = _inked(drawn.image)
+    whole = max(int((inked & _figure(drawn)).sum()), 1)
+    able = [m for m in limbs if (drawn.visibility[list(m.joints)] == 2).all() and _stands_free(m.mask, drawn.part)]
+    able = [m for m in able if (inked & m.mask).sum() >= LEAST_INK * whole]
+    return max(able, key=lambda m: int((inked & m.mask).sum()), default=None)
+
+
+def erased(drawn: Drawn, limb: Erasable) -> np.ndarray:
+    """The drawing without the limb."""
+    return paint_over(drawn.image, limb.mask, _figure(drawn))
 
 
 def paint_over(image: np.ndarray, mask: np.ndarray, figure: np.ndarray) -> np.ndarray:
@@ -106,6 +115,10 @@ def _pasted(image: np.ndarray, patch: np.ndarray, alpha: np.ndarray, y: int, x: 
     place = out[y : y + height, x : x + width]
     place[:] = place * (1 - soft) + patch * soft
     return out.round().astype(np.uint8)
+
+
+def _figure(drawn: Drawn) -> np.ndarray:
+    return _grown(drawn.part > 0, _STRAY)
 
 
 def _limb_mask(drawn: Drawn, parts: tuple[int, ...], joints: tuple[int, ...]) -> np.ndarray:

@@ -10,7 +10,8 @@ from manifests.arrays import unpack
 from manifests.dataset import Dataset, ShardFile
 from manifests.errors import UserError
 from manifests.sample import decode_words
-from stages.shards.leaks import Side, leaks, pose_vector, shared_poses
+from stages.same_pose import pose_vectors
+from stages.shards.leaks import Side, leaks, shared_poses
 from stages.shards.read import Packed, packed_samples
 from stages.shards.tar import refuse
 
@@ -19,7 +20,7 @@ class Findings:
     """What a look at a dataset gathers: a side for each split."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[tuple[str, str, np.ndarray]]] = {"train": [], "val": []}
+        self._rows: dict[str, list[tuple[str, str, np.ndarray, np.ndarray]]] = {"train": [], "val": []}
 
     def add(self, packed: Packed, split: str) -> None:
         """Take note of a sample of a shard of that split. Raises BadShard."""
@@ -29,12 +30,12 @@ class Findings:
             refuse(packed.shard, packed.offset, f"sample {packed.sample_id}: {e}")
         if words["split"] != split:
             refuse(packed.shard, packed.offset, f"sample {packed.sample_id} belongs to the {words['split']} split")
-        self._rows[split].append((packed.sample_id, words["source_id"], pose_vector(labels["pose"], labels["joints3d"])))
+        self._rows[split].append((packed.sample_id, words["source_id"], labels["pose"], labels["joints3d"]))
 
     def side(self, split: str) -> Side:
         """All samples of a split."""
-        ids, sources, bones = zip(*self._rows[split], strict=True) if self._rows[split] else ((), (), ())
-        return Side(list(ids), list(sources), np.array(bones, np.float32).reshape(-1, 45))
+        ids, sources, poses, joints3d = zip(*self._rows[split], strict=True) if self._rows[split] else ((), (), (), ())
+        return Side(list(ids), list(sources), pose_vectors(np.reshape(poses, (-1, 24, 3)), np.reshape(joints3d, (-1, 16, 3))))
 
 
 def check_dataset(dataset: Dataset, held_out: Dataset | None = None) -> Iterator[str]:

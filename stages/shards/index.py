@@ -26,7 +26,7 @@ class IndexStage(Stage):
     name = "index"
     version = 2
     scope = "dataset"
-    config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "shards", "body")
+    config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "val", "shards", "body")
     reads = tuple(SHARDS.names)
     writes = TALLIES
 

@@ -20,7 +20,7 @@ class Shards(Stage):
     """Writes `<split>-<6 digits>.tar` into the dataset folder; its table says what is in it."""
 
     name = "shards"
-    version = 2
+    version = 3
     config = ()
     reads = tuple(
         name

@@ -13,8 +13,10 @@ from estimator.sample import from_hips
 from manifests import schema
 from manifests.dataset import FILE, make_index
 from manifests.recipe import Estimator
+from manifests.sample import SCORES
 from manifests.skeleton import EDGES
 from stages.body.model import BodyModel, load_body
+from stages.filters.fingerprint import fingerprint
 from stages.shards.index import layout
 from stages.shards.stage import write_shard
 from stages.shards.tar import write_end, write_member
@@ -41,9 +43,12 @@ def stick_row(number: int, split: str) -> dict:
     row |= {name: value.astype(np.float32) for name, value in labels.items()} | {"visibility": np.full(16, 2, np.uint8)}
     style = ("ink", "stick")[number % 2]
     words = dict.fromkeys(("proportions", "appearance", "motion", "generator"), "-")
-    picture = cv2.imencode(".png", stick_picture(joints2d))[1].tobytes()
+    drawn = stick_picture(joints2d)
+    picture, (digest, thumbnail) = cv2.imencode(".png", drawn)[1].tobytes(), fingerprint(drawn)
     row |= words | {"sample_id": f"{style}-{number:06d}", "style": style, "split": split, "source_id": f"clip-{number}"}
-    return row | {"score_ink": 0.1, "image": picture, "image_format": "png", "image_bytes": len(picture)}
+    return row | dict.fromkeys(SCORES, 0.5) | {
+        "image": picture, "image_format": "png", "image_bytes": len(picture), "picture_hash": digest, "thumbnail": thumbnail,
+    }  # fmt: skip
 
 
 def stick_picture(joints2d: np.ndarray) -> np.ndarray:
@@ -79,11 +84,16 @@ def write_index(folder: Path, counts: dict[str, int]) -> None:
 
 def write_dataset(folder: Path, numbers: dict[str, range]) -> Path:
     """A shard of stick figures for each split."""
+    return write_rows(folder, {split: [stick_row(number, split) for number in chosen] for split, chosen in numbers.items()})
+
+
+def write_rows(folder: Path, rows: dict[str, list[dict]]) -> Path:
+    """A shard of whatever rows for each split."""
     folder.mkdir(parents=True)
-    for split, chosen in numbers.items():
+    for split, chosen in rows.items():
         with (folder / f"{split}-000000.tar").open("wb") as file:
-            write_shard(file, (stick_row(number, split) for number in chosen))
-    write_index(folder, {f"{split}-000000.tar": len(chosen) for split, chosen in numbers.items()})
+            write_shard(file, chosen)
+    write_index(folder, {f"{split}-000000.tar": len(chosen) for split, chosen in rows.items()})
     return folder
 
 
