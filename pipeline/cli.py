@@ -45,6 +45,8 @@ def run(
     print(f"{url}: " + (f"{summary.units} units made" if summary.units else "nothing to do, all is done"))
     if summary.outcomes:
         print(f"{url}: {sum(summary.outcomes.values())} samples planned = " + _sum_of(summary.outcomes))
+    for reason, count in summary.rejected.items():
+        print(f"  rejected {count:6}  {reason}")
 
 
 @app.command()

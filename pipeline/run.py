@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-import pyarrow.compute as pc
-
 from manifests.errors import UserError
 from manifests.recipe import Recipe, dump_recipe
 from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name, read_marker
@@ -22,14 +20,16 @@ from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
+_VERDICT = ["outcome", "stage", "reason"]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended: units done by this launch, and what became of every planned sample (empty if cut short)."""
+    """How a run ended: units done by this launch; what became of every planned sample, and of the rejected why (empty if cut short)."""
 
     units: int
     outcomes: dict[str, int]
+    rejected: dict[str, int]
 
 
 def run(
@@ -84,16 +84,19 @@ class _Runner:
 
     def drive(self) -> Summary:
         if self._all_done():
-            return Summary(0, outcomes(self.survey))
+            return self._summary()
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
             for chains in self._waves():
                 self._flow(chains, executor)
         if self.until:
-            return Summary(self._count, {})
+            return Summary(self._count, {}, {})
         self._prune()
-        return Summary(self._count, outcomes(self.survey))
+        return self._summary()
+
+    def _summary(self) -> Summary:
+        return Summary(self._count, outcomes(self.survey), rejected(self.survey))
 
     def _all_done(self) -> bool:
         return all(self.survey.state(u).kind == DONE for chains in self._waves() for chain in chains for u in chain)
@@ -201,14 +204,23 @@ class _Runner:
 
 def outcomes(survey: Survey) -> dict[str, int]:
     """Samples by outcome, from the last dataset table that has one."""
-    counts: Counter[str] = Counter()
+    return dict(Counter(row["outcome"] for row in _verdicts(survey)))
+
+
+def rejected(survey: Survey) -> dict[str, int]:
+    """Rejected samples by stage and reason, the commonest first; what a reason adds after a colon is left out."""
+    rows = [row for row in _verdicts(survey) if row["outcome"] == "rejected"]
+    return dict(Counter(f"{row['stage']}: {row['reason'].partition(':')[0]}" for row in rows).most_common())
+
+
+def _verdicts(survey: Survey) -> list[dict]:
+    found: list[dict] = []
     for chains in survey.waves():
         for unit in (chain[0] for chain in chains if chain):
-            if {"sample_id", "outcome"} <= set(survey.pipeline.by_name[unit.stage].writes.names):
+            if set(_VERDICT) <= set(survey.pipeline.by_name[unit.stage].writes.names):
                 table = survey.read(unit)
-                if table is not None:
-                    counts = Counter({v["values"]: v["counts"] for v in pc.value_counts(table["outcome"]).to_pylist()})
-    return dict(counts)
+                found = table.select(_VERDICT).to_pylist() if table is not None else found
+    return found
 
 
 def _committed(store: Store, stage: str) -> list[str]:

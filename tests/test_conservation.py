@@ -77,6 +77,12 @@ def test_growing_redoes_nothing(tmp_path_factory, count, more):
     }
 
 
+def test_each_style_gets_the_val_samples_that_the_recipe_asks_for(tmp_path):
+    index = Dataset(_made(tmp_path, val__per_style=6)).index
+    assert index.counted("style", "split", outcome="kept") == {(s, split): 6 for s in ("ink", "stick") for split in ("train", "val")}
+    assert index.planned > 36  # in a round of their own
+
+
 @examples(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 30), st.floats(0.1, 2))
 def test_packing_changes_the_grouping_and_nothing_else(packed, samples, megabytes):
