@@ -35,7 +35,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ test: $(READY) ## quick tests, lint and types
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest
+
+test-shards: $(READY) ## every test of shards and what becomes of samples, the slow ones whole
+	$(BIN)/python -m pytest tests/test_shards.py tests/test_conservation.py tests/test_damage.py tests/test_shard_kills.py tests/test_same_pose.py
 
 poses projections sketches filter shards: $(READY) ## run RECIPE up to this stage
 	$(MAKE_RUN) --until $@
