@@ -15,8 +15,9 @@ from manifests.skeleton import EDGES, MIRROR
 from stages.detector.metrics import VISIBLE
 from stages.filters.look import Look, closeness, unit_of
 
+Limb = tuple[int, ...]
 # Joints of arms and legs, and those that a limb alone accounts for.
-LIMBS = {(2, 3, 4): (3, 4), (5, 6, 7): (6, 7), (8, 9, 10): (9, 10, 15), (11, 12, 13): (12, 13, 14)}
+LIMBS: dict[Limb, Limb] = {(2, 3, 4): (3, 4), (5, 6, 7): (6, 7), (8, 9, 10): (9, 10, 15), (11, 12, 13): (12, 13, 14)}
 # Of a limb: its faintest bone against the paper's texture, its clearest against the figure's other bones, the confidence in its
 # joints, their closeness to the labels, and that of the opposite limb, which a reader takes for both where one is missing.
 EVIDENCE = ("texture", "bones", "confidence", "near", "opposite")
@@ -28,8 +29,6 @@ _HEAD = 1.2  # lengths from head to neck: the radius of what is the head's
 _ALONG, _ACROSS, _PIECES = 24, 33, 2
 _ENDS = (0.15, 0.9)  # of a bone: what lies at its joints belongs to others as well
 _FEWEST_ROWS, _FEWEST_COLUMNS = 6, 9  # of a piece, that are this bone's own
-
-Limb = tuple[int, ...]
 
 
 def check(look: Look, least: float, weights: np.ndarray) -> tuple[bool, str, float]:
@@ -52,7 +51,7 @@ def evidence(look: Look) -> dict[Limb, np.ndarray]:
     usual = float(np.median([mark for those in marks.values() for mark in those] or [1.0]))
     textures = [level for limb in LIMBS for bone in _bones(look, limb) for level in _textures(look, soft, bone)]
     texture, near = float(np.median(textures or [_PLAIN])), closeness(look)
-    found = {}
+    found: dict[Limb, np.ndarray] = {}
     for limb, those in marks.items():
         if those and (look.visibility[list(limb)] == VISIBLE).all():
             ends = list(LIMBS[limb])
