@@ -79,7 +79,7 @@ class SimulatedExecutor:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(marker.to_bytes())
         self.spent += time.process_time() - began
-        return [Done(task, {"stage": task.stage, "unit": task.name, "seconds": 0.1, **rows})]
+        return [Done(task, {"stage": task.stage, "unit": task.name, "seconds": 0.1, "lineage": marker.lineage, **rows})]
 
     def close(self) -> None:
         pass
