@@ -80,7 +80,7 @@ class Worker:
         if task.stage not in self._ready:
             kind, config = self.pipeline.by_name[task.stage], self.pipeline.configs[task.stage]
             if task.setup_key:
-                once_per_node(f"{task.setup_key}-{task.stage}", lambda: kind.setup_on_node(config))
+                once_per_node(task.setup_key, task.stage, lambda: kind.setup_on_node(config))
             stage = kind(config)
             stage.setup(self._device(task))
             self._ready[task.stage] = stage
