@@ -70,7 +70,7 @@ def test_only_one_may_create_a_lock(server, monkeypatch):
 
 def test_a_lease_that_ran_out_is_taken_and_its_holder_stops(server):
     store = Store("gs://runs/taken")
-    first, second = (Lease(store, "lock", {"host": "h", "pid": pid}, seconds=0) for pid in (1, 2))
+    first, second = (Lease(store, "lock", {"host": "h", "pid": pid}, seconds=-60) for pid in (1, 2))  # ran out as it was given
     first.take()
     second.take()
     first._thread.join(timeout=60)
