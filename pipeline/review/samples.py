@@ -35,7 +35,7 @@ class Samples:
         self._reader = Reader(pipeline, store)
         self._stage: type[Stage] = pipeline.segments[0].stages[-1]
         survey = Survey(pipeline, store, lenient=True)
-        units = [u for chains in survey.waves() for chain in chains for u in chain if survey.state(u).kind == DONE]
+        units = [u for u in survey.units() if survey.state(u).kind == DONE]
         verdicts = self._verdicts([survey.read(u) for u in units if "outcome" in pipeline.by_name[u.stage].writes.names])
         self.by_id: dict[str, Sample] = {}
         for name in dict.fromkeys(u.name for u in units if u.stage == self._stage.name):

@@ -9,6 +9,7 @@ from stages.body.camera import intrinsics
 from stages.body.figure import make_figure
 from stages.body.model import load_body
 from stages.sketches.generator import conditions
+from stages.sketches.generator.blur import start_as_blur
 from stages.sketches.generator.build import build_vae, parameters
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.distill import ddim, velocity_to
@@ -122,3 +123,16 @@ def test_the_bundled_profiles_keep_to_the_budget():
     sizes = {name: parameters(getattr(pipeline, name)) / 1e6 for name in ("vae", "unet", "controlnet", "text_encoder")}
     assert sizes["vae"] <= 4 and sum(sizes.values()) <= 20
     assert load_profile("gpu").networks.unet == load_profile("cpu").networks.unet
+
+
+def test_the_autoencoder_starts_as_a_blur_in_the_pictures_colours():
+    torch.manual_seed(2)
+    vae = build_vae(TINY.networks)
+    start_as_blur(vae)
+    blocks = torch.rand(4, 3, 8, 8) * 2 - 1
+    with torch.inference_mode():
+        latent = vae.encode(torch.nn.functional.interpolate(blocks, scale_factor=4)).latent_dist
+        copies = torch.nn.functional.avg_pool2d(vae.decode(latent.mean).sample, 4)
+    assert latent.std.max() < 0.2
+    for colour in range(3):
+        assert np.corrcoef(copies[:, colour].flatten(), blocks[:, colour].flatten())[0, 1] > 0.8

@@ -46,13 +46,14 @@ class Stretch(Section):
 
 
 class VaeStretch(Stretch):
-    """Weights of the losses: L1, gradients at three scales, extra weight of lines, KL; adversary 0 leaves it out."""
+    """Weights of the losses: L1, gradients at three scales, extra weight of lines, mean colours, KL; adversary 0 leaves it out."""
 
     crop: Annotated[int, Field(ge=16, multiple_of=16)] | None = Field(None, description="pixels a side that are shown; null: all")
-    whole_from: Share = Field(0.8, description="share of the training after which whole pictures are shown, as in use")
+    whole_from: Share = Field(0.9, description="share of the training after which whole pictures are shown, as in use")
 
     edges: Weight = 1.0
     lines: Weight = 4.0
+    tone: Weight = 4.0
     kl: Weight = 1e-5
     adversary: Weight = 0.0
     adversary_from: Share = Field(0.5, description="share of the training after which the discriminator joins")

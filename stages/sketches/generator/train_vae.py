@@ -1,4 +1,4 @@
-"""STAGE=vae: the autoencoder of pictures. Thin lines must survive it, so lines and gradients weigh more than flat paper."""
+"""STAGE=vae: the autoencoder of pictures. Thin lines must survive it, and colours: both weigh more than flat paper."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, relu
+from torch.nn.functional import avg_pool2d, leaky_relu, relu
 from torch.utils.data import Dataset
 
 from manifests.randomness import generator
 from manifests.skeleton import STYLES
+from stages.sketches.generator.blur import start_as_blur
 from stages.sketches.generator.build import build_vae
 from stages.sketches.generator.config import Profile, VaeStretch
 from stages.sketches.generator.library import Library
@@ -20,7 +21,8 @@ from stages.sketches.generator.loop import Job, steps_of
 from stages.sketches.generator.pictures import sheet, to_pictures, to_tensor
 from stages.sketches.generator.whiten import whiten
 
-VERSION = 3  # change it when the same drawings would train to other weights
+VERSION = 4  # change it when the same drawings would train to other weights
+_TONE = (8, 16, 32)  # px, sides of squares
 _JUDGED, _SHOWN, _AT_ONCE, _MEASURED = 20, 4, 4, 256  # pictures a style, pictures a style in the grid, in one go, for the statistics
 
 
@@ -39,7 +41,9 @@ class VaeJob(Job):
         }  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(profile.seed)
-            self.vae = build_vae(profile.networks).to(self.device, memory_format=torch.channels_last)
+            self.vae = build_vae(profile.networks)
+            start_as_blur(self.vae)
+            self.vae.to(self.device, memory_format=torch.channels_last)
             self.critic = Critic().to(self.device) if self.config.adversary else None
 
     def nets(self) -> dict[str, nn.Module]:
@@ -51,7 +55,7 @@ class VaeJob(Job):
         return Pictures(self.train, self.config, self.profile.seed)
 
     def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
-        """L1 in which lines weigh more, gradients, and a little KL."""
+        """L1 in which lines weigh more, gradients, mean colours, and a little KL."""
         pictures = batch["pictures"].float().contiguous(memory_format=torch.channels_last) / 127.5 - 1
         spread = self.vae.encode(pictures).latent_dist
         drawn = torch.randn(spread.mean.shape, generator=noise).to(self.device)
@@ -60,6 +64,7 @@ class VaeJob(Job):
         terms = {
             "l1": ((pictures - copies).abs() * weight).mean() / weight.mean(),
             "edges": self.config.edges * gradient_gap(pictures, copies),
+            "tone": self.config.tone * _tone_gap(pictures, copies),
             "kl": self.config.kl * 0.5 * (spread.mean.float() ** 2 + spread.var.float() - 1 - spread.logvar.float()).mean(),
         }
         if self.critic and step >= self.config.adversary_from * steps_of(self.config):
@@ -149,6 +154,12 @@ class Critic(nn.Module):
         for layer in self.layers:
             pictures = leaky_relu(layer(pictures), 0.2)
         return self.score(pictures)
+
+
+def _tone_gap(pictures: Tensor, copies: Tensor) -> Tensor:
+    """Mean square of what is wrong with the colours of larger and larger squares."""
+    gap = pictures - copies
+    return torch.stack([avg_pool2d(gap, side).square().mean() for side in _TONE if side <= gap.shape[-1]]).sum()
 
 
 def shuffled(count: int, first: int, wanted: int, seed: int) -> list[int]:
