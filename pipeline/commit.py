@@ -5,7 +5,7 @@ The marker is deterministic: no time, no host. Timings go to the event log.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
@@ -72,6 +72,16 @@ def canonical(value) -> bytes:
 def digest_of(value) -> str:
     """Short digest of a JSON value, equal for equal values."""
     return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
+
+
+def digest_of_list(items: Iterable, before: bytes = b"[", after: bytes = b"]") -> str:
+    """`digest_of` of a JSON list too long to hold, or of a value that ends in one; the text around its items is given."""
+    digest, comma = hashlib.blake2b(before, digest_size=16), b""
+    for item in items:
+        digest.update(comma + canonical(item))
+        comma = b","
+    digest.update(after)
+    return digest.hexdigest()
 
 
 def marker_name(stage: str, unit: str) -> str:

@@ -2,53 +2,31 @@
 
 A partition runs through all stages before a dataset stage on its own. The dataset stage sees them together, may ask
 for more partitions (another round), and names the units of the stages after it. All of it follows from the recipe
-and from committed tables alone, so a run needs no other memory.
+and from committed tables alone, so a run needs no other memory; units are made when somebody looks at them and kept by nobody.
 """
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
 from manifests.recipe import Recipe, share_out
-from manifests.schema import PLANNED
 from manifests.stage import Config, Resources, Stage
-from pipeline.commit import canonical, digest_of
+from pipeline.commit import canonical, digest_of_list
 from pipeline.digests import Digests
+from pipeline.partitions import Partition, Partitions
 from pipeline.registry import STAGES, load_stage
 
 # The unit of a dataset stage that closes the shards.
 ALL = "all"
 
 Read = Callable[["Unit"], pa.Table | None]
-
-
-@dataclass(frozen=True)
-class Partition:
-    """`size` samples of one style, from number `index * size` on."""
-
-    style: str
-    index: int
-    size: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.style}-p{self.index:05d}"
-
-    def rows(self) -> pa.Table:
-        first = self.index * self.size
-        ids = [f"{self.style}-{n:06d}" for n in range(first, first + self.size)]
-        return pa.table([pa.array(ids), pa.array([self.style] * self.size)], schema=PLANNED)
-
-
-def partition_of(sample_id: str, size: int) -> Partition:
-    """The partition that a sample belongs to."""
-    style, _, number = sample_id.rpartition("-")
-    return Partition(style, int(number) // size, size)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +35,47 @@ class Unit:
 
     stage: str
     name: str
-    fingerprint: str
-    upstream: tuple["Unit", ...] = ()
+    declared: bytes  # by the stage, as canonical JSON
+    upstream: Iterable["Unit"] = ()
     partition: Partition | None = None
     closing: str = ""  # the dataset unit whose table named this one
 
     @property
     def key(self) -> tuple[str, str]:
         return self.stage, self.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the declaration, the name and the fingerprints of what comes before."""
+        return digest_of_list((u.fingerprint for u in self.upstream), b"[%b,%b,[" % (self.declared, canonical(self.name)), b"]]")
+
+
+@dataclass(frozen=True)
+class Made(Generic[T]):
+    """What `make` yields, made anew each time somebody looks through it."""
+
+    make: Callable[[], Iterator[T]]
+
+    def __iter__(self) -> Iterator[T]:
+        return self.make()
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Chains that may run beside each other, each a unit of every one of `stages`, in that order."""
+
+    stages: tuple[str, ...]
+    chains: Iterable[list[Unit]]
+
+    def __iter__(self) -> Iterator[list[Unit]]:
+        return iter(self.chains)
+
+    def until(self, stage: str) -> "Wave":
+        """Chains that end with a stage; all of them where it is not among theirs."""
+        if stage not in self.stages:
+            return self
+        end = self.stages.index(stage) + 1
+        return Wave(self.stages[:end], Made(lambda: (chain[:end] for chain in self.chains)))
 
 
 @dataclass(frozen=True)
@@ -116,66 +127,78 @@ class Pipeline:
                 return stage
         raise AssertionError(f"no stage writes the column {column}")
 
-    def waves(self, read: Read) -> Iterator[list[list[Unit]]]:
-        """Waves of chains; the units of a chain run in order, chains of a wave beside each other.
+    def waves(self, read: Read) -> Iterator[Wave]:
+        """Waves in the order in which they run; every unit is in one of them.
 
         `read` gives the table of a dataset unit that is done, or None: what follows is not known yet.
         """
         first, *rest = self.segments
-        partitions = self.base_partitions()
+        partitions = new = self.base_partitions()
         for number in range(self.recipe.select.rounds + 1):
-            chains = [self._chain(first.stages, p.name, (), partition=p) for p in partitions]
-            yield chains
+            yield self._partitions_wave(first, new)
             if first.closing is None:
                 return
-            closing = self._unit(first.closing, f"round-{number}", tuple(c[-1] for c in chains))
-            yield [[closing]]
-            committed = read(closing)
-            if committed is None:
+            closing = self._unit(first.closing, f"round-{number}", self._last_of(self._partitions_wave(first, partitions)))
+            yield Wave((closing.stage,), [[closing]])
+            table = read(closing)
+            if table is None:
                 return
-            table = committed
-            more = self._more(first.closing, table, partitions)
-            if not more or number == self.recipe.select.rounds:
+            new = self._more(first.closing, table, partitions)
+            if not new:
                 break
-            partitions = partitions + more
+            partitions = partitions + new
         for segment in rest:
-            names = sorted(set(table.column("shard").to_pylist()) - {""})
-            chains = [self._chain(segment.stages, name, (closing,), closing=closing.name) for name in names]
-            yield chains
+            wave = self._shards_wave(segment, table, closing)
+            yield wave
             if segment.closing:
-                yield [[self._unit(segment.closing, ALL, tuple(c[-1] for c in chains), closing=closing.name)]]
+                yield Wave((segment.closing.name,), [[self._unit(segment.closing, ALL, self._last_of(wave), closing=closing.name)]])
 
-    def base_partitions(self) -> list[Partition]:
+    def base_partitions(self) -> Partitions:
         """The partitions of the first round: whole ones, so that a larger count only appends."""
         recipe, size = self.recipe, self.recipe.partition_size
-        partitions = []
-        for style, wanted in share_out(recipe.poses.count, recipe.styles).items():
-            count = math.ceil(wanted * recipe.poses.oversample / size)
-            partitions += [Partition(style, i, size) for i in range(count)]
-        return partitions
+        shares = share_out(recipe.poses.count, recipe.styles)
+        counts = {style: math.ceil(wanted * recipe.poses.oversample / size) for style, wanted in shares.items()}
+        return Partitions(size, tuple((style, range(count)) for style, count in counts.items()))
 
-    def _more(self, closing: type[Stage], table: pa.Table, partitions: list[Partition]) -> list[Partition]:
+    def _more(self, closing: type[Stage], table: pa.Table, partitions: Partitions) -> Partitions:
         """Partitions that may fill what each style lacks, at the rate at which it kept samples so far."""
         wanted = share_out(self.recipe.poses.count, self.recipe.styles)
-        lacking = closing(self.configs[closing.name]).shortfall(table)
         more = []
-        for style, missing in lacking.items():
-            made = sum(p.style == style for p in partitions)
-            planned = made * self.recipe.partition_size
+        for style, missing in closing(self.configs[closing.name]).shortfall(table).items():
+            made = partitions.of(style)
+            planned = made * partitions.size
             kept = max(planned // 20, wanted[style] - missing, 1)
-            count = math.ceil(missing / (kept / planned) / self.recipe.partition_size)
-            more += [Partition(style, made + i, self.recipe.partition_size) for i in range(count)]
-        return more
+            count = math.ceil(missing / (kept / planned) / partitions.size)
+            more.append((style, range(made, made + count)))
+        return Partitions(partitions.size, tuple(more))
 
-    def _chain(self, stages, name: str, upstream: tuple[Unit, ...], **more) -> list[Unit]:
+    def _partitions_wave(self, segment: Segment, partitions: Partitions) -> Wave:
+        return self._wave(segment, lambda: (self._chain(segment.stages, p.name, (), partition=p) for p in partitions))
+
+    def _shards_wave(self, segment: Segment, table: pa.Table, closing: Unit) -> Wave:
+        names = sorted(set(table.column("shard").to_pylist()) - {""})
+        return self._wave(segment, lambda: (self._chain(segment.stages, name, (closing,), closing=closing.name) for name in names))
+
+    @staticmethod
+    def _wave(segment: Segment, make: Callable[[], Iterator[list[Unit]]]) -> Wave:
+        return Wave(tuple(s.name for s in segment.stages), Made(make))
+
+    @staticmethod
+    def _last_of(wave: Wave) -> Iterable[Unit]:
+        return Made(lambda: (chain[-1] for chain in wave))
+
+    def _chain(self, stages, name: str, upstream: Iterable[Unit], **more) -> list[Unit]:
         chain: list[Unit] = []
         for stage in stages:
             chain.append(self._unit(stage, name, (chain[-1],) if chain else upstream, **more))
         return chain
 
-    def _unit(self, stage: type[Stage], name: str, upstream: tuple[Unit, ...], **more) -> Unit:
-        identity = [self.declared[stage.name], name, [u.fingerprint for u in upstream]]
-        return Unit(stage.name, name, digest_of(identity), upstream, **more)
+    def _unit(self, stage: type[Stage], name: str, upstream: Iterable[Unit], **more) -> Unit:
+        return Unit(stage.name, name, self._declared[stage.name], upstream, **more)
+
+    @cached_property
+    def _declared(self) -> dict[str, bytes]:
+        return {name: canonical(fields) for name, fields in self.declared.items()}
 
     def _declare(self, stage: type[Stage]) -> dict:
         fields: dict[str, object] = {"seed": self.recipe.seed, "version": stage.version}

@@ -3,10 +3,12 @@
 import itertools
 import json
 import sys
+import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from rich.console import Console
 from rich.live import Live
@@ -67,12 +69,14 @@ class Progress:
         self.event("end", ok=kind is None)
         self._log.close()
 
-    def plan(self, stage: str, units: int, done: int, rows: list[dict]) -> None:
-        """So many units are planned; `done` of them were committed before, with these row counts."""
+    def plan(self, stage: str, counts: Counter, afresh: bool) -> None:
+        """So many units `planned`, `units` of them committed before with the rows `made`, `rejected` and `failed`.
+
+        They come on top of what is shown, as in another round, or `afresh`, where a stage sees all rows again.
+        """
         tally = self.tallies[stage]
-        tally.planned, tally.units = units, done
-        for name in ("made", "rejected", "failed"):
-            setattr(tally, name, sum(r.get(name, 0) for r in rows))
+        for name in ("planned", "units", "made", "rejected", "failed"):
+            setattr(tally, name, counts[name] + (0 if afresh else getattr(tally, name)))
 
     def begun(self, stage: str) -> None:
         self.tallies[stage].first = self.tallies[stage].first or time.monotonic()
@@ -115,29 +119,26 @@ class Progress:
 
 
 class _EventLog:
-    """One file a launch: appended line by line on disks, written at the end on object stores."""
+    """One file a launch: appended line by line on disks; for object stores, put there at the end."""
 
     def __init__(self, store: Store):
-        self._store, self._lines = store, list[str]()
+        self._store = store
         self._name = next(name for name in _names(len(store.list(EVENTS))) if not store.exists(name))
-        self._file = None
         if store.is_local:
             store.fs.makedirs(store.path(EVENTS), exist_ok=True)
-            self._file = open(store.path(self._name), "a", encoding="utf-8")  # noqa: SIM115 - closed with the log
+            self._file: IO[bytes] = open(store.path(self._name), "ab")  # noqa: SIM115 - closed with the log
+        else:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
 
     def add(self, event: dict) -> None:
-        line = json.dumps(event)
-        if self._file:
-            self._file.write(line + "\n")
-            self._file.flush()
-        else:
-            self._lines.append(line)
+        self._file.write(json.dumps(event).encode() + b"\n")
+        self._file.flush()
 
     def close(self) -> None:
-        if self._file:
-            self._file.close()
-        else:
-            self._store.write(self._name, "\n".join(self._lines).encode())
+        if not self._store.is_local:
+            self._file.seek(0)
+            self._store.write(self._name, self._file.read())
+        self._file.close()
 
 
 def _names(first: int) -> Iterator[str]:

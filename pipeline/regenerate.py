@@ -10,7 +10,8 @@ from manifests.sample import prompt_of
 from manifests.schema import rows_of
 from manifests.stage import Context
 from pipeline.commit import UnitSink, read_marker
-from pipeline.plan import Pipeline, partition_of
+from pipeline.partitions import partition_of
+from pipeline.plan import Pipeline
 from pipeline.store import Store
 from pipeline.tables import Reader
 from pipeline.work import device_of

@@ -1,8 +1,8 @@
 """Drives a recipe to done: surveys the run folder, does what is missing, and leaves nothing else behind."""
 
 import random
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name,
 from pipeline.executors import Executor
 from pipeline.executors.choose import HERE, Where
 from pipeline.lock import RunLock
-from pipeline.plan import ALL, Pipeline, Unit
+from pipeline.plan import ALL, Pipeline, Unit, Wave
 from pipeline.progress import Progress
 from pipeline.registry import STAGES
 from pipeline.store import Store
@@ -87,60 +87,58 @@ class _Runner:
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
-            for chains in self._waves():
-                self._flow(chains, executor)
+            for wave in self._waves():
+                self._flow(wave, executor)
         if self.until:
             return Summary(self._count, {})
         self._prune()
         return Summary(self._count, outcomes(self.survey))
 
     def _all_done(self) -> bool:
-        return all(self.survey.state(u).kind == DONE for chains in self._waves() for chain in chains for u in chain)
+        return all(self.survey.state(u).kind == DONE for wave in self._waves() for chain in wave for u in chain)
 
-    def _waves(self) -> Iterator[list[list[Unit]]]:
-        for chains in self.survey.waves():
-            if not self.until:
-                yield chains
-                continue
-            cut = [self._until(chain) for chain in chains]
-            yield cut
-            if any(chain and chain[-1].stage == self.until for chain in cut):
+    def _waves(self) -> Iterator[Wave]:
+        for wave in self.survey.waves():
+            yield wave.until(self.until) if self.until else wave
+            if self.until in wave.stages:
                 return
 
-    def _until(self, chain: list[Unit]) -> list[Unit]:
-        names = [u.stage for u in chain]
-        return chain[: names.index(str(self.until)) + 1] if self.until in names else chain
-
-    def _flow(self, chains: list[list[Unit]], executor: Executor) -> None:
+    def _flow(self, wave: Wave, executor: Executor) -> None:
         """All chains of a wave, at most `slots` units at a time; a chain that has begun goes first."""
-        self._announce(chains)
-        ready = deque(chains)
-        if self._order:
-            self._order.shuffle(ready)
+        self._announce(wave)
+        fresh, begun = iter(self._ordered(wave)), list[list[Unit]]()
         running: dict[tuple[str, str], tuple[Unit, list[Unit]]] = {}
         landed: list[tuple[Unit, list[Unit], dict]] = []
-        while ready or running or landed:
+        while True:
             self.lock.check()
-            self._fill(ready, running, executor)  # free hands get work first, the books wait
+            self._fill(fresh, begun, running, executor)  # free hands get work first, the books wait
             for unit, rest, row in landed:
                 self._finished(unit, row)
-                ready.appendleft(rest)
-            self._fill(ready, running, executor)
-            landed = [(*running.pop((d.task.stage, d.task.name)), d.row) for d in executor.wait()] if running else []
+                begun.append(rest)
+            self._fill(fresh, begun, running, executor)
+            if not running:
+                return
+            landed = [(*running.pop((d.task.stage, d.task.name)), d.row) for d in executor.wait()]
 
-    def _fill(self, ready: deque, running: dict, executor: Executor) -> None:
-        while ready and len(running) < executor.slots:
-            unit, rest = self._next(ready.popleft())
-            if unit:
-                running[unit.key] = (unit, rest)
-                self._start(unit, executor)
+    def _ordered(self, wave: Wave) -> Iterable[list[Unit]]:
+        if not self._order:
+            return wave
+        chains = list(wave)
+        self._order.shuffle(chains)
+        return chains
 
-    def _next(self, chain: list[Unit]) -> tuple[Unit | None, list[Unit]]:
-        """The first unit of a chain that is not done, and what comes after it."""
-        for i, unit in enumerate(chain):
-            if self.survey.state(unit).kind != DONE:
-                return unit, chain[i + 1 :]
-        return None, []
+    def _fill(self, fresh: Iterator[list[Unit]], begun: list[list[Unit]], running: dict, executor: Executor) -> None:
+        while len(running) < executor.slots and (found := self._next(fresh, begun)):
+            running[found[0].key] = found
+            self._start(found[0], executor)
+
+    def _next(self, fresh: Iterator[list[Unit]], begun: list[list[Unit]]) -> tuple[Unit, list[Unit]] | None:
+        """The next unit that is not done, and what comes after it in its chain."""
+        while (chain := begun.pop() if begun else next(fresh, None)) is not None:
+            for i, unit in enumerate(chain):
+                if self.survey.state(unit).kind != DONE:
+                    return unit, chain[i + 1 :]
+        return None
 
     def _start(self, unit: Unit, executor: Executor) -> None:
         stage = self.pipeline.by_name[unit.stage]
@@ -155,7 +153,7 @@ class _Runner:
 
     def _finished(self, unit: Unit, row: dict) -> None:
         self._count += 1
-        self.survey.finished(unit)
+        self.survey.finished(unit, row.pop("lineage"), row)
         self.progress.unit(row)
         if unit.stage == "select":
             self.progress.surplus = outcomes(self.survey).get("surplus", 0)
@@ -169,16 +167,19 @@ class _Runner:
                 f"the last in stage {row['stage']}, unit {row['unit']}; `skep status` lists them, --retry-failed tries them again"
             )
 
-    def _announce(self, chains: list[list[Unit]]) -> None:
+    def _announce(self, wave: Wave) -> None:
         """Tell the progress display what this wave holds and what of it is done."""
-        self._planned_samples = max(self._planned_samples, sum(c[0].partition.size for c in chains if c and c[0].partition))
-        units: dict[str, list[Unit]] = {}
-        for unit in (u for chain in chains for u in chain):
-            units.setdefault(unit.stage, []).append(unit)
-        for stage, group in units.items():
-            states = [self.survey.state(u) for u in group]
-            rows = [s.marker.rows for s in states if s.kind == DONE and s.marker]
-            self.progress.plan(stage, len(group), len(rows), rows)
+        counts: dict[str, Counter] = {stage: Counter() for stage in wave.stages}
+        for chain in wave:
+            partition = chain[0].partition if chain else None
+            self._planned_samples += partition.size if partition else 0
+            for unit in chain:
+                state, count = self.survey.state(unit), counts[unit.stage]
+                count["planned"] += 1
+                if state.kind == DONE:
+                    count.update(units=1, made=state.made, rejected=state.rejected, failed=state.failed)
+        for stage, count in counts.items():
+            self.progress.plan(stage, count, afresh=self.pipeline.by_name[stage].scope == "dataset")
 
     def _retract_index(self) -> None:
         """The dataset is not whole any more: take its index away until it is."""
@@ -188,25 +189,22 @@ class _Runner:
 
     def _prune(self) -> None:
         """Take away shards that a larger or smaller dataset no longer has: what a listing does not show is in no index either."""
-        planned = {u.key: u for chains in self.survey.waves() for chain in chains for u in chain}
-        markers = [self.survey.state(u).marker for u in planned.values()]
-        keep = {name for m in markers if m for name in m.files}
-        first_dataset = next((i for i, s in enumerate(self.pipeline.stages) if s.scope == "dataset"), len(self.pipeline.stages))
-        for stage in self.pipeline.stages[first_dataset:]:
-            for unit in _committed(self.store, stage.name):
-                if (stage.name, unit) not in planned:
-                    _retract(self.store, stage.name, unit, keep)
+        scopes = [s.scope for s in self.pipeline.stages]
+        late = [s.name for s in self.pipeline.stages[scopes.index("dataset") :]] if "dataset" in scopes else []
+        planned = {unit.key for unit in self.survey.units(late)}
+        left = [(stage, unit) for stage in late for unit in _committed(self.store, stage) if (stage, unit) not in planned]
+        keep = {name for key in planned if left for name in _files(self.store, *key)}
+        for stage, unit in left:
+            _retract(self.store, stage, unit, keep)
 
 
 def outcomes(survey: Survey) -> dict[str, int]:
     """Samples by outcome, from the last dataset table that has one."""
     counts: Counter[str] = Counter()
-    for chains in survey.waves():
-        for unit in (chain[0] for chain in chains if chain):
-            if {"sample_id", "outcome"} <= set(survey.pipeline.by_name[unit.stage].writes.names):
-                table = survey.read(unit)
-                if table is not None:
-                    counts = Counter({v["values"]: v["counts"] for v in pc.value_counts(table["outcome"]).to_pylist()})
+    for unit in survey.units([s.name for s in survey.pipeline.stages if {"sample_id", "outcome"} <= set(s.writes.names)]):
+        table = survey.read(unit)
+        if table is not None:
+            counts = Counter({v["values"]: v["counts"] for v in pc.value_counts(table["outcome"]).to_pylist()})
     return dict(counts)
 
 
@@ -214,13 +212,19 @@ def _committed(store: Store, stage: str) -> list[str]:
     return [n.removesuffix(MARKER_SUFFIX) for n in store.list(stage) if n.endswith(MARKER_SUFFIX)]
 
 
-def _retract(store: Store, stage: str, unit: str, keep: set[str]) -> None:
-    """Undo a commit: the marker first, then its files, but for those that other units own."""
+def _files(store: Store, stage: str, unit: str) -> list[str]:
+    """What a unit committed, as far as its marker can tell."""
     try:
         marker = read_marker(store, stage, unit)
     except Damaged:
         marker = None
+    return list(marker.files) if marker else []
+
+
+def _retract(store: Store, stage: str, unit: str, keep: set[str]) -> None:
+    """Undo a commit: the marker first, then its files, but for those that other units own."""
+    names = _files(store, stage, unit)
     store.remove(marker_name(stage, unit))
-    for name in marker.files if marker else {}:
+    for name in names:
         if name.startswith(f"{DATASET_FOLDER}/") and name not in keep:
             store.remove(name)

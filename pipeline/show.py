@@ -49,8 +49,7 @@ def _documents(pipeline: Pipeline) -> dict[str, pa.Field]:
 def _rows(pipeline: Pipeline, store: Store, stage: type[Stage], count: int) -> Iterator[dict]:
     """Evenly spread rows, with every column known when the stage was done."""
     survey, reader = Survey(pipeline, store), Reader(pipeline, store)
-    units = [u for chains in survey.waves() for chain in chains for u in chain if u.stage == stage.name]
-    names = list(dict.fromkeys(u.name for u in units if survey.state(u).kind == DONE and store.exists(table_name(*u.key))))
+    names = [u.name for u in survey.units([stage.name]) if survey.state(u).kind == DONE and store.exists(table_name(*u.key))]
     ids = [i for name in names for i in ((name, s) for s in reader.ids(stage, name))]
     picked = [ids[k] for k in np.linspace(0, len(ids) - 1, min(count, len(ids))).round().astype(int)] if ids else []
     known = tuple(c for s in pipeline.stages[: pipeline.stages.index(stage) + 1] for c in s.writes.names)

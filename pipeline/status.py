@@ -36,21 +36,20 @@ def status(pipeline: Pipeline, store: Store) -> dict[str, StageStatus]:
     """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell."""
     survey = Survey(pipeline, store)
     stages = {name: StageStatus() for name in pipeline.by_name}
-    for unit in (u for chains in survey.waves() for chain in chains for u in chain):
+    for unit in survey.units():
         state, entry = survey.state(unit), stages[unit.stage]
         entry.counts[state.kind] += 1
         if state.kind != DONE and state.why:
             entry.why[state.why] += 1
-        if state.kind == DONE and state.marker:
-            entry.rejected += state.marker.rows["rejected"]
-            entry.failed += state.marker.rows["failed"]
+        if state.kind == DONE:
+            entry.rejected += state.rejected
+            entry.failed += state.failed
     return stages
 
 
 def failures(pipeline: Pipeline, store: Store) -> Iterator[dict]:
     """Rows of schema.FAILED of all committed units."""
     survey = Survey(pipeline, store)
-    for unit in (u for chains in survey.waves() for chain in chains for u in chain):
-        marker = survey.state(unit).marker
-        if marker and failed_name(*unit.key) in marker.files and store.exists(failed_name(*unit.key)):
+    for unit in survey.units():
+        if survey.state(unit).failed and store.exists(failed_name(*unit.key)):
             yield from read_table(store, failed_name(*unit.key)).to_pylist()

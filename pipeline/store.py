@@ -7,6 +7,7 @@ import hashlib
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from manifests.errors import UserError
 
 TEMP_PREFIX, TEMP_SUFFIX = ".", ".tmp"
 ONE_PUT = 5 << 30  # the most that S3 takes in one request
+# gcsfs alone: its newer half asks for the kind of each bucket by gRPC, and what it writes to zonal ones obeys no condition.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 
 class Store:
@@ -52,7 +55,7 @@ class Store:
         if not self.fs.exists(self.path(folder)):
             return []
         self.fs.invalidate_cache(self.path(folder))
-        names = (Path(p).name for p in self.fs.ls(self.path(folder), detail=False))
+        names = (p.rpartition("/")[2] for p in self.fs.ls(self.path(folder), detail=False))
         return sorted(n for n in names if not n.startswith(TEMP_PREFIX))
 
     def write(self, name: str, data: bytes) -> None:
@@ -92,10 +95,20 @@ class Store:
         """Remove what interrupted writers left behind; only the holder of the run's lock may call it."""
         if not self.is_local:
             return 0
-        left = sorted(p for p in Path(self.root).rglob(f"{TEMP_PREFIX}*{TEMP_SUFFIX}") if p.is_file())
+        left = list(_left_in(self.root))
         for path in left:
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
         return len(left)
+
+
+def _left_in(folder: str) -> Iterator[str]:
+    """Temporary files of a folder and those below; one entry at a time, as there may be a million."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _left_in(entry.path)
+            elif entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX):
+                yield entry.path
 
 
 class StagedFile:

@@ -1,27 +1,18 @@
 """The state of every unit, from its marker alone: done, stale (which field changed), or to do."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice
 
 import pyarrow as pa
 
-from pipeline.commit import Damaged, DamagedTable, Marker, digest_of, read_marker, read_table, table_name
-from pipeline.plan import Pipeline, Unit
+from pipeline.commit import Damaged, DamagedTable, Marker, digest_of_list, read_marker, read_table, table_name
+from pipeline.known import Known, State
+from pipeline.plan import Pipeline, Unit, Wave
 from pipeline.store import Store
 
 DONE, STALE, TODO = "done", "stale", "to do"
 REQUESTS = 32  # to an object store at a time
-
-
-@dataclass(frozen=True)
-class State:
-    """done, stale or to do, and why."""
-
-    kind: str
-    why: str = ""
-    marker: Marker | None = None
 
 
 class Survey:
@@ -31,35 +22,45 @@ class Survey:
         """lenient: what a damaged table of a dataset stage would have named is not known yet, instead of an error."""
         self.pipeline, self.store = pipeline, store
         self.retry_failed, self.revive, self.lenient = retry_failed, revive, lenient
-        self._states: dict[tuple[str, str], State] = {}
+        self._known = Known()
+        self._looked_ahead = 0  # so many waves
 
     def state(self, unit: Unit) -> State:
-        if unit.key not in self._states:
-            self._states[unit.key] = self._look(unit)
-        return self._states[unit.key]
+        state = self._known.get(unit)
+        if state is None:
+            state = self._look(unit)
+            self._known.put(unit, state)
+        return state
 
-    def finished(self, unit: Unit) -> State:
-        """Read the marker of a unit that has just been committed."""
-        self._states[unit.key] = State(DONE, marker=read_marker(self.store, *unit.key))
-        return self._states[unit.key]
+    def finished(self, unit: Unit, lineage: str, rows: dict) -> None:
+        """A unit has just been committed, with this lineage and these row counts."""
+        self._known.put(unit, State.of(DONE, "", lineage, rows))
 
     def inputs(self, unit: Unit) -> str:
         """Digest of what the unit's upstream units committed; they must be done."""
-        markers = [self.state(u).marker for u in unit.upstream]
-        return digest_of([m.lineage if m else None for m in markers])
+        return digest_of_list(self.state(u).lineage for u in unit.upstream)
 
-    def waves(self) -> Iterator[list[list[Unit]]]:
+    def waves(self) -> Iterator[Wave]:
         """The pipeline's waves, as far as committed tables tell."""
-        for chains in self.pipeline.waves(self.read):
-            if not self.store.is_local:
-                self._look_ahead(chains)
-            yield chains
+        for number, wave in enumerate(self.pipeline.waves(self.read)):
+            if not self.store.is_local and number >= self._looked_ahead:
+                self._look_ahead(wave)
+                self._looked_ahead = number + 1
+            yield wave
 
-    def _look_ahead(self, chains: list[list[Unit]]) -> None:
-        """Object stores answer slowly but many at a time: all markers of a stage together, earlier stages first."""
+    def units(self, stages: Collection[str] | None = None) -> Iterator[Unit]:
+        """All units, or those of some stages, as far as committed tables tell."""
+        wanted = set(self.pipeline.by_name if stages is None else stages)
+        for wave in self.waves():
+            if wanted & set(wave.stages):
+                yield from (unit for chain in wave for unit in chain if unit.stage in wanted)
+
+    def _look_ahead(self, wave: Wave) -> None:
+        """Object stores answer slowly but many at a time: the markers of many chains together."""
+        chains = iter(wave)
         with ThreadPoolExecutor(REQUESTS) as pool:
-            for units in zip_longest(*chains):
-                list(pool.map(self.state, (u for u in units if u)))
+            while some := list(islice(chains, 8 * REQUESTS)):
+                list(pool.map(lambda chain: [self.state(unit) for unit in chain], some))
 
     def read(self, unit: Unit) -> pa.Table | None:
         """The table of a unit, None where it is not done."""
@@ -81,24 +82,26 @@ class Survey:
             return State(TODO)
         why = self._why_stale(unit, marker)
         if why:
-            return State(STALE, why, marker)
+            return State.of(STALE, why, marker.lineage, marker.rows)
+        done = State.of(DONE, "", marker.lineage, marker.rows)
         if marker.cleaned:
-            return State(TODO, "its table was cleaned and is needed again") if self.revive else State(DONE, marker=marker)
+            return State(TODO, "its table was cleaned and is needed again") if self.revive else done
         if not self.store.exists(table_name(*unit.key)):
             return State(TODO, "its table is missing")
         if self.retry_failed and marker.rows.get("failed"):
             return State(TODO, "failed samples are tried again")
-        return State(DONE, marker=marker)
+        return done
 
     def _why_stale(self, unit: Unit, marker: Marker) -> str:
         now, then = self.pipeline.declared[unit.stage], marker.declared
         changed = [f"{k}: {_short(then.get(k))} → {_short(now.get(k))}" for k in sorted({*now, *then}) if now.get(k) != then.get(k)]
         if changed:
             return ", ".join(changed)
-        if any(self.state(u).kind != DONE for u in unit.upstream):
-            return f"{unit.upstream[0].stage} is redone"
+        first = next(iter(unit.upstream), None)
+        if first and any(self.state(u).kind != DONE for u in unit.upstream):
+            return f"{first.stage} is redone"
         if marker.fingerprint != unit.fingerprint or marker.inputs != self.inputs(unit):
-            return f"{unit.upstream[0].stage} changed" if unit.upstream else "planned rows changed"
+            return f"{first.stage} changed" if first else "planned rows changed"
         return ""
 
 

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
 from manifests.stage import Stage
 from pipeline.commit import ROW_GROUP, failed_name, opened, read_table, table_name
-from pipeline.plan import Pipeline, partition_of
+from pipeline.partitions import partition_of
+from pipeline.plan import Pipeline
 from pipeline.store import Store
 
 

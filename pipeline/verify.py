@@ -13,7 +13,7 @@ from pipeline.survey import DONE, State, Survey
 def verify(pipeline: Pipeline, store: Store, drop: bool = False) -> Iterator[str]:
     """A sentence for everything that is not as its marker says. `drop` takes the markers of damaged units away."""
     survey = Survey(pipeline, store, lenient=True)
-    for unit in [u for chains in survey.waves() for chain in chains for u in chain]:
+    for unit in list(survey.units()):  # all of them, before anything is dropped
         problems = list(_unit_damage(store, *unit.key))
         if not problems and survey.state(unit).kind != DONE:
             problems = [_not_done(unit.key, survey.state(unit))]
@@ -42,8 +42,6 @@ def clean_run(pipeline: Pipeline, store: Store) -> int:
         problems = list(verify(pipeline, store))
         if problems:
             raise UserError(f"{store.url}: not cleaned, {problems[0]}" + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
-        survey = Survey(pipeline, store)
-        intermediate = {s.name for s in pipeline.segments[0].stages}
-        units = [u for chains in survey.waves() for chain in chains for u in chain if u.stage in intermediate]
-        markers = {u.key: survey.state(u).marker for u in units}
-        return sum(clean(store, m) for m in markers.values() if m and not m.cleaned)
+        units = Survey(pipeline, store).units([s.name for s in pipeline.segments[0].stages])
+        markers = (read_marker(store, *unit.key) for unit in units)
+        return sum(clean(store, m) for m in markers if m and not m.cleaned)

@@ -14,7 +14,8 @@ from manifests.stage import Context, Stage, environment
 from pipeline.commit import Damaged, Marker, UnitSink, failed_name, read_marker, table_name
 from pipeline.isolation import Deaths, Failure, isolate
 from pipeline.node import once_per_node
-from pipeline.plan import Partition, Pipeline, Unit
+from pipeline.partitions import Partition
+from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 from pipeline.tables import Inputs, Reader
 
@@ -60,7 +61,7 @@ class Worker:
         self._ready: dict[str, Stage] = {}
 
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
-        """Process and commit one unit; returns its row of the event log. Announces each call by `trying(low, high)`."""
+        """Process and commit one unit; returns its row of the event log and its lineage. Announces each call by `trying(low, high)`."""
         stage, began = self._stage(task), time.monotonic()
         if stage.made_with():
             stage.recall(self._recorded(task))
@@ -68,17 +69,18 @@ class Worker:
         sink = UnitSink(self.store)
         try:
             table, failures = self._process(stage, task, inputs, sink, trying)
-            rows = self._commit(stage, task, inputs.table, table, failures, sink)
+            marker = self._commit(stage, task, inputs.table, table, failures, sink)
         except BaseException:
             sink.discard()
             raise
-        return {"stage": task.stage, "unit": task.name, "seconds": round(time.monotonic() - began, 4), **rows}
+        seconds = round(time.monotonic() - began, 4)
+        return {"stage": task.stage, "unit": task.name, "seconds": seconds, "lineage": marker.lineage, **marker.rows}
 
     def _stage(self, task: Task) -> Stage:
         if task.stage not in self._ready:
             kind, config = self.pipeline.by_name[task.stage], self.pipeline.configs[task.stage]
             if task.setup_key:
-                once_per_node(f"{task.setup_key}-{task.stage}", lambda: kind.setup_on_node(config))
+                once_per_node(task.setup_key, task.stage, lambda: kind.setup_on_node(config))
             stage = kind(config)
             stage.setup(self._device(task))
             self._ready[task.stage] = stage
@@ -117,14 +119,15 @@ class Worker:
             outputs, failures = isolate(process, inputs.table, deaths, trying)
         return pa.concat_tables([stage.writes.empty_table(), *outputs]), failures
 
-    def _commit(self, stage: Stage, task: Task, given: pa.Table, table: pa.Table, failures: list[Failure], sink: UnitSink) -> dict:
+    def _commit(self, stage: Stage, task: Task, given: pa.Table, table: pa.Table, failures: list[Failure], sink: UnitSink) -> Marker:
         sink.add_table(table_name(task.stage, task.name), table)
         if failures:
             sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
         rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
         made_by = environment(stage, self._device(task))
-        sink.publish(Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by))
-        return rows
+        marker = Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by)
+        sink.publish(marker)
+        return marker
 
 
 def answers_by_row(stage: type[Stage]) -> bool:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,7 +60,7 @@ def bare_loop(folder: Path, part: slice) -> None:
     pipeline, store = Pipeline(recipe(0), SPECS), Store(str(folder))
     stage = Busy(Config(pipeline.recipe, Busy.config))
     ctx = Context(0, "poses", "", UnitSink(store), "cpu", Inputs(pa.table({})).ledger)
-    for partition in pipeline.base_partitions()[part]:
+    for partition in islice(pipeline.base_partitions(), part.start, part.stop):
         with open(folder / f"{partition.name}.parquet", "wb") as file:
             pq.write_table(stage.process(partition.rows(), ctx), file, compression="zstd")
             file.flush()

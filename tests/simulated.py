@@ -4,13 +4,15 @@ What remains is the launcher's own work. `cost` counts its processor time and it
 """
 
 import cProfile
+import gc
 import heapq
+import os
 import pstats
 import random
 import tempfile
 import time
+import tracemalloc
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -75,11 +77,11 @@ class SimulatedExecutor:
         rows = {"given": 8, "made": 8, "rejected": 0, "failed": 0}
         files = {f"{task.stage}/{task.name}.parquet": {"bytes": 1, "sha256": "0" * 64}}
         marker = Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, files, rows, {"device": "cpu", "threads": 1})
-        path = Path(self.store.path(marker_name(task.stage, task.name)))
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(marker.to_bytes())
+        os.makedirs(self.store.path(task.stage), exist_ok=True)  # no pathlib: it has Python remember every name
+        with open(self.store.path(marker_name(task.stage, task.name)), "wb") as file:
+            file.write(marker.to_bytes())
         self.spent += time.process_time() - began
-        return [Done(task, {"stage": task.stage, "unit": task.name, "seconds": 0.1, **rows})]
+        return [Done(task, {"stage": task.stage, "unit": task.name, "seconds": 0.1, "lineage": marker.lineage, **rows})]
 
     def close(self) -> None:
         pass
@@ -98,11 +100,15 @@ class Simulated(Where):
 
 
 def _schedule(partitions: int, workers: int) -> SimulatedExecutor:
+    with tempfile.TemporaryDirectory() as folder:
+        return _run_in(folder, partitions, workers)
+
+
+def _run_in(folder: str, partitions: int, workers: int) -> SimulatedExecutor:
     poses = {"count": 8 * partitions, "oversample": 1}
     recipe = check_recipe({"name": "sim", "styles": ["ink"], "partition_size": 8, "poses": poses, "run": {"workers": 0}}, "sim")
     where = Simulated(workers=workers)
-    with tempfile.TemporaryDirectory() as folder:
-        assert run(recipe, folder, SPECS, quiet=True, where=where).units == len(SPECS) * partitions
+    assert run(recipe, folder, SPECS, quiet=True, where=where).units == len(SPECS) * partitions
     return where.opened[0]
 
 
@@ -118,3 +124,15 @@ def calls(partitions: int, workers: int = 256) -> float:
     profile = cProfile.Profile()
     profile.runcall(_schedule, partitions, workers)
     return pstats.Stats(profile).total_calls / partitions  # type: ignore[attr-defined]
+
+
+def peak_bytes(partitions: int) -> int:
+    """The most memory that Python holds at a time, with 8 workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        gc.collect()
+        tracemalloc.start(1)
+        try:
+            _run_in(folder, partitions, 8)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()

@@ -8,6 +8,7 @@ import pytest
 from manifests.errors import UserError
 from pipeline.executors.choose import Where
 from pipeline.executors.ray import RayExecutor
+from pipeline.node import marks
 from pipeline.plan import Pipeline
 from pipeline.run import run
 from pipeline.status import failures
@@ -84,6 +85,19 @@ def test_nothing_big_goes_through_the_object_store(on_ray, tmp_path):
     after = stats()
     assert after.spilled_bytes_total == after.spilled_objects_total == after.restored_bytes_total == 0
     assert after.cumulative_created_bytes - before.cumulative_created_bytes < 100_000  # a single blob of 25 rows has 500,000
+
+
+def test_what_workers_leave_on_a_node_for_each_other_goes_with_the_run(on_ray, tmp_path, monkeypatch):
+    before, after, close = [], [], RayExecutor.close
+
+    def watched(self):
+        before.extend(path.name.removeprefix(f"{self._setup_key}-") for path in marks(self._setup_key))
+        close(self)
+        after.extend(marks(self._setup_key))
+
+    monkeypatch.setattr(RayExecutor, "close", watched)
+    on_ray(tmp_path, toy_recipe())
+    assert before == ["index.done", "poses.done", "select.done", "shards.done", "sketches.done"] and not after
 
 
 def test_work_in_hand_is_bounded(on_ray, tmp_path, monkeypatch):

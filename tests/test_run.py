@@ -1,6 +1,7 @@
 """The frame: same bytes whatever carried the work, rounds, growth, refusals."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,10 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import UserError
+from pipeline.commit import digest_of, digest_of_list
 from pipeline.lock import RunLock
 from pipeline.plan import Pipeline
 from pipeline.run import run
+from pipeline.status import status
 from pipeline.store import Store
+from pipeline.survey import Survey
 from pipeline.verify import clean_run, verify
 from tests.conftest import tree
 from tests.toy import SPECS, toy_recipe
@@ -77,6 +81,18 @@ def test_short_styles_get_another_round(tmp_path):
     assert summary.outcomes["kept"] == 40
     assert (tmp_path / "select/round-1.done.json").exists()
     assert _run(tmp_path, recipe).units == 0
+    stages = status(Pipeline(recipe, SPECS), Store(str(tmp_path)))  # each unit counts once, whatever the round
+    assert all(entry.counts == {"done": len(list((tmp_path / name).glob("*.done.json")))} for name, entry in stages.items())
+
+
+def test_a_digest_bit_by_bit_is_the_digest_of_the_whole():
+    names = ["a", 'quoted "b"', "ü"]
+    assert digest_of_list(iter(names)) == digest_of(names)
+    assert digest_of_list(iter(names), b'[{"x":1},"u",[', b"]]") == digest_of([{"x": 1}, "u", names])
+    units = list(Survey(Pipeline(toy_recipe(), SPECS), Store("memory://nothing")).units())
+    for unit in units:
+        declared = json.loads(unit.declared)
+        assert unit.fingerprint == digest_of([declared, unit.name, [u.fingerprint for u in unit.upstream]])
 
 
 def test_rounds_end_at_their_ceiling(tmp_path):

@@ -104,7 +104,7 @@ def test_each_field_makes_stale_what_reads_it(made, field, tmp_path):
         value = str(_other_body(tmp_path))
     changed = Pipeline(load_recipe("smoke", ["run.workers=0", f"{field}={json.dumps(value)}"]))
     survey = Survey(changed, Store(str(made)))
-    first = {u.stage: survey.state(u) for chains in survey.waves() for chain in chains for u in chain if survey.state(u).marker}
+    first = {u.stage: survey.state(u) for u in survey.units() if survey.state(u).lineage}
     named = [s for s in STAGES if s in first and first[s].kind == STALE and field.split(".")[-1] in first[s].why]
     if not readers:
         assert all(state.kind == DONE for state in first.values())

@@ -110,7 +110,7 @@ def test_the_second_launcher_on_a_bucket_is_told_who_holds_it(s3):
 @pytest.mark.parametrize("scheme", ["s3", "memory"])
 def test_a_lease_that_ran_out_is_taken_and_its_holder_stops(s3, scheme):
     store = Store(f"{scheme}://runs/taken")
-    first, second = (Lease(store, "lock", {"host": "h", "pid": pid}, seconds=0) for pid in (1, 2))
+    first, second = (Lease(store, "lock", {"host": "h", "pid": pid}, seconds=-60) for pid in (1, 2))  # ran out as it was given
     first.take()
     second.take()
     first._thread.join(timeout=60)

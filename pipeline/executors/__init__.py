@@ -9,7 +9,7 @@ from pipeline.work import Task
 
 @dataclass(frozen=True)
 class Done:
-    """A unit was committed; `row` goes to the event log."""
+    """A unit was committed; `row` goes to the event log, but for the marker's `lineage`."""
 
     task: Task
     row: dict

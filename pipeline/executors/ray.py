@@ -7,6 +7,7 @@ import os
 import queue
 import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from manifests.errors import UserError
@@ -17,12 +18,14 @@ from pipeline.executors.cluster import connect
 from pipeline.executors.local import OUTSIDE_DEATHS
 from pipeline.executors.pool import Pool, size_of
 from pipeline.executors.remote import do_unit
+from pipeline.node import forget
 from pipeline.plan import Pipeline
 from pipeline.work import Task, no_gpu
 
 # In hand for each CPU: one being done, one on its way, so that nobody waits for the launcher.
 DEPTH = 2
 LOOK_AGAIN_S = 5.0
+FORGET_S = 10.0
 
 
 class RayExecutor:
@@ -37,6 +40,7 @@ class RayExecutor:
         self._pools: dict[str, Pool] = {}
         self._calls: dict[str, object] = {}
         self._looked, self._total = -LOOK_AGAIN_S, dict[str, float]()
+        self._submitted = False
         self._look()
         self._check_gpus()
 
@@ -49,6 +53,7 @@ class RayExecutor:
         """The first worker of each node does it: which nodes there will be, nobody knows yet."""
 
     def submit(self, task: Task) -> None:
+        self._submitted = True
         stage = self._pipeline.by_name[task.stage]
         task = replace(task, device=self._device(stage), setup_key=self._setup_key)
         pool = self._pool(stage) if self._holds_model(stage) else None
@@ -71,8 +76,19 @@ class RayExecutor:
 
         for pool in self._pools.values():
             pool.close()
+        with suppress(Exception):  # a cluster that is gone has nothing to be tidied, and Ray raises whatever it met
+            self._forget()
         if self._ours:
             ray.shutdown()
+
+    def _forget(self) -> None:
+        """Have every node remove what its workers left there for each other."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        nodes = [NodeAffinitySchedulingStrategy(n["NodeID"], soft=False) for n in ray.nodes() if n["Alive"]] if self._submitted else []
+        calls = [ray.remote(forget).options(num_cpus=0, scheduling_strategy=n).remote(self._setup_key) for n in nodes]
+        ray.wait(calls, num_returns=len(calls), timeout=FORGET_S)
 
     def _take(self, task: Task, pool: Pool | None, actor, future) -> Done:
         from ray.exceptions import RayError
