@@ -3,6 +3,8 @@
 Started at random, ours drew fine lines after 30,000 pictures and still no colour: of what reaches the latent, colour is the least.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ _QUIET, _NOISE = 0.1, -6.0  # share left of other weights at the ends; logarithm
 
 
 @torch.no_grad()
-def start_as_blur(vae: nn.Module) -> None:
+def start_as_blur(vae: Any) -> None:
     """Set an AutoencoderKL's weights so that three channels of the latent are the picture's mean colours, and are drawn as such."""
     for layer in vae.modules():
         _pass_on(layer)
@@ -30,7 +32,7 @@ def start_as_blur(vae: nn.Module) -> None:
     vae.quant_conv.bias[variance] = _NOISE
 
 
-def _pass_on(layer: nn.Module) -> None:
+def _pass_on(layer: Any) -> None:
     """Let what comes in go out as it is, averaged where the picture halves; the branches of residual blocks say nothing yet."""
     kind = type(layer).__name__
     if kind == "ResnetBlock2D":
@@ -44,14 +46,14 @@ def _pass_on(layer: nn.Module) -> None:
         _copy(layer.conv, torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))
 
 
-def _copy(conv: nn.Conv2d, kernel: Tensor) -> None:
+def _copy(conv: Any, kernel: Tensor) -> None:
     """Every channel that has a place in the output goes there, through this kernel."""
     count = min(conv.in_channels, conv.out_channels)
     conv.weight[:count], conv.bias[:count] = 0, 0
     conv.weight[range(count), range(count)] = kernel
 
 
-def _set(conv: nn.Conv2d, rows: slice, matrix: Tensor) -> None:
+def _set(conv: Any, rows: slice, matrix: Tensor) -> None:
     """These rows of the output are a matrix times the first channels of the input."""
     middle = conv.kernel_size[0] // 2
     conv.weight[rows], conv.bias[rows] = 0, 0
