@@ -23,7 +23,7 @@ from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
-_VERDICT = {"outcome", "stage", "reason"}
+_VERDICT = {"sample_id", "outcome", "stage", "reason"}
 
 
 @dataclass(frozen=True)
