@@ -1,4 +1,4 @@
-"""A small Pose2Pose: joints by 3D heatmaps, features picked at those joints, rotations from both.
+"""Pose2Pose: joints by 3D heatmaps, features picked at those joints, rotations from both.
 
 After Moon, Choi and Lee (arXiv 2011.11534), with a compact backbone trained from scratch. Two changes matter: coordinates are
 sub-pixel consistent (one scale from the labels through the heatmap to the pooling), and heatmaps reach one cell beyond the
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from estimator.backbone import GROUPS, Backbone
+from estimator.backbone import Backbone
+from estimator.head import FigureHead
 from estimator.prediction import Prediction
-from estimator.rotations import from_6d, to_6d
 from estimator.skeleton import Skeleton
 from manifests.skeleton import EDGES, JOINTS, LEFT_HIP, RIGHT_HIP
 
@@ -22,40 +22,22 @@ POOLED, HIDDEN = 32, 256
 class Pose2Pose(nn.Module):
     """Pictures (B, 3, S, S) in [0, 1] to a Prediction. `mean_pose` (24, 3, 3) is where rotations start from."""
 
-    mean_six: Tensor
-
-    def __init__(self, width: int, skeleton: Skeleton, mean_pose: Tensor):
+    def __init__(self, width: int, groups: int, skeleton: Skeleton, mean_pose: Tensor):
         super().__init__()
-        self.backbone = Backbone(width)
+        self.backbone = Backbone(width, groups)
         self.position = PositionNet(self.backbone.local_channels)
         self.rotation = RotationNet(self.backbone.local_channels)
-        self.whole = _zeroed(nn.Linear(self.backbone.wide_channels, 10 + 3 + 24))
-        self.skeleton = skeleton
-        self.register_buffer("mean_six", to_6d(mean_pose))
+        self.head = FigureHead(HIDDEN, self.backbone.wide_channels, skeleton, mean_pose)
 
     def forward(self, images: Tensor) -> Prediction:
         local, wide = self.backbone(images)
         where, heat = self.position(local)
         # Detached, as published: the rotations must not bend the heatmaps to their liking.
-        turns, sure = self.rotation(local, where.detach())
-        six = self.mean_six + turns
-        pose = from_6d(six)
-        betas, camera, scales = self.whole(wide.mean((2, 3))).split([10, 3, 24], dim=1)
-        size, bone_scales = images.shape[-1], scales.exp()
-        return Prediction(
-            pose=pose,
-            six=six,
-            betas=betas,
-            camera=torch.cat([size / 2 * camera[:, :1].exp(), size * (camera[:, 1:] + 0.5)], dim=1),
-            joints3d=self.skeleton(pose, betas),
-            joints2d=where[..., :2] * size,
-            depth=(where[..., 2] * 2 - 1) * DEPTH_RANGE,
-            bone_scales=bone_scales,
-            joints3d_drawn=self.skeleton(pose, betas, bone_scales),
-            confidence=sure.sigmoid(),
-            heat=heat.logsumexp(2),
-            depth_heat=heat.logsumexp((3, 4)),
-        )
+        known = self.rotation(local, where.detach())
+        size = images.shape[-1]
+        read = torch.cat([where[..., :2] * size, (where[..., 2:] * 2 - 1) * DEPTH_RANGE], -1)
+        seen = self.head(known, wide.mean((2, 3)), size, read)
+        return seen._replace(heat=heat.logsumexp(2), depth_heat=heat.logsumexp((3, 4)))
 
 
 class PositionNet(nn.Module):
@@ -71,7 +53,7 @@ class PositionNet(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         heat = self.heat(features)  # one cell larger on every side
         batch, _, height, width = heat.shape
-        heat = heat.view(batch, len(JOINTS), -1).log_softmax(-1).view(batch, len(JOINTS), DEPTH_CELLS, height, width)
+        heat = heat.reshape(batch, len(JOINTS), -1).log_softmax(-1).view(batch, len(JOINTS), DEPTH_CELLS, height, width)
         share = heat.exp()
         x = share.sum((2, 3)) @ _cell_centres(width - 2, 1, heat)
         y = share.sum((2, 4)) @ _cell_centres(height - 2, 1, heat)
@@ -80,22 +62,17 @@ class PositionNet(nn.Module):
 
 
 class RotationNet(nn.Module):
-    """Features (B, C, H, W) and joints (B, 16, 3) to what is added to the mean rotations, (B, 24, 6), and the log odds (B, 16)
-    that each joint was found."""
+    """Features (B, C, H, W) and joints (B, 16, 3) to what is known of the figure (B, HIDDEN)."""
 
     def __init__(self, channels: int):
         super().__init__()
-        self.reduce = nn.Sequential(nn.Conv2d(channels, POOLED, 1), nn.GroupNorm(GROUPS, POOLED), nn.SiLU())
+        self.reduce = nn.Sequential(nn.Conv2d(channels, POOLED, 1), nn.GroupNorm(1, POOLED), nn.SiLU())
         known = len(JOINTS) * (POOLED + 3) + len(EDGES) * 3
         self.hidden = nn.Sequential(nn.Linear(known, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
-        self.out = _zeroed(nn.Linear(HIDDEN, 24 * 6))
-        self.sure = _zeroed(nn.Linear(HIDDEN, len(JOINTS)))
 
-    def forward(self, features: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, where: Tensor) -> Tensor:
         picked = pool_at(self.reduce(features), where[..., :2])
-        known = torch.cat([picked.flatten(1), _geometry(where)], dim=1)
-        hidden = self.hidden(known)
-        return self.out(hidden).view(-1, 24, 6), self.sure(hidden)
+        return self.hidden(torch.cat([picked.flatten(1), _geometry(where)], dim=1))
 
 
 def pool_at(features: Tensor, places: Tensor) -> Tensor:
@@ -111,13 +88,6 @@ def _geometry(where: Tensor) -> Tensor:
     parents, children = zip(*EDGES, strict=True)
     bones = where[:, children] - where[:, parents]
     return torch.cat([(where - hips).flatten(1) * 4, F.normalize(bones, dim=-1, eps=1e-4).flatten(1)], dim=1)
-
-
-def _zeroed(layer: nn.Linear) -> nn.Linear:
-    """A layer that starts by saying nothing, so training starts from the mean."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _cell_centres(cells: int, beyond: int, like: Tensor) -> Tensor:

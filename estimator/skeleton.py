@@ -50,7 +50,7 @@ class Skeleton(nn.Module):
 
     def posed(self, pose: Tensor, betas: Tensor, bone_scales: Tensor | None = None) -> Posed:
         """Every bone and point, the root joint where the rest pose has it."""
-        rest = self.rest + torch.einsum("jcb,nb->njc", self.shape, betas)
+        rest = self.rest_points(betas)
         offsets = rest - rest[:, _CARRIER]
         if bone_scales is not None:
             offsets = self._stretched(rest, offsets, bone_scales[:, _CARRIER, None])
@@ -60,6 +60,10 @@ class Skeleton(nn.Module):
             if point < 24:
                 turns.append(turns[carrier] @ pose[:, point])
         return Posed(torch.stack(turns, 1), torch.stack(places, 1))
+
+    def rest_points(self, betas: Tensor) -> Tensor:
+        """Joints and landmarks (B, 27, 3) m of the rest pose."""
+        return self.rest + torch.einsum("jcb,nb->njc", self.shape, betas)
 
     def _stretched(self, rest: Tensor, offsets: Tensor, scales: Tensor) -> Tensor:
         """Offsets (B, 27, 3) of points from their carriers, grown as stages.body.skinning grows bones; scales (B, 27, 1)."""

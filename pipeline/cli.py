@@ -221,15 +221,23 @@ def doctor() -> None:
 
 
 @app.command()
-def train(folder: GivenRun) -> None:
-    """Train the estimator of a run's recipe on its shards; goes on from the last checkpoint."""
+def train(
+    folder: GivenRun,
+    model: Annotated[str, typer.Option(help="pose2pose, or the baseline global; else what the recipe names")] = "",
+    profile: Annotated[str, typer.Option(help="sizes for a real training: cpu or gpu; else the recipe's")] = "",
+    overrides: Overrides = None,
+) -> None:
+    """Train a model on the shards of a run; goes on from the last checkpoint."""
+    from estimator.profile import changes
     from estimator.train import train as train_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
-    recipe = frozen_recipe(Store(folder))
-    model = train_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.seed, recipe.body.path)
-    print(f"model: {model}")
+    named = [f"estimator.model={model}"] if model else []
+    recipe = frozen_recipe(Store(folder), [*changes(profile), *named, *(overrides or [])])
+    out = Path(folder) / "estimator" / recipe.estimator.model
+    done = train_model(Path(folder) / "dataset", out, recipe.estimator, recipe.seed, recipe.body.path)
+    print(f"model: {done}")
 
 
 @app.command()
