@@ -246,22 +246,26 @@ def evaluate(
     data: Annotated[str, typer.Option(help="annotated pictures: a COCO json, or folders of AnimatedDrawings characters")] = "",
     images: Annotated[str, typer.Option(help="folder of the pictures of --data; else beside it")] = "",
     out: Annotated[str, typer.Option(help="folder for a contact sheet of --data")] = "",
+    held_out: Annotated[str, typer.Option(help="judge on the val split of this dataset, or val-600; else on the run's own")] = "",
 ) -> None:
-    """Compare the trained estimator of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
+    """Compare the trained models of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
     if bool(folder) == bool(data):
         raise UserError("evaluate: expected either a run folder or --data")
     if folder and (images or out):
         raise UserError("evaluate: --images and --out go with --data")
-    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder)))
+    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder, held_out)))
 
 
-def _score_run(folder: str) -> dict:
+def _score_run(folder: str, held_out: str) -> dict:
     from estimator.evaluate import evaluate as evaluate_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
+    from stages.shards.held_out import open_held_out
 
     recipe = frozen_recipe(Store(folder))
-    result = evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
+    own = Path(folder) / "dataset"
+    judged = open_held_out(held_out).url if held_out else own
+    result = evaluate_model(judged, Path(folder) / "estimator", recipe.body.path, own)
     return {method: groups["all"] for method, groups in result.items()}
 
 

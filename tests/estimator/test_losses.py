@@ -173,7 +173,7 @@ def test_a_limb_behind_instead_of_in_front_costs():
 def test_limb_gaps_have_the_labels_signs():
     """Where limbs of any sixteen points cross, the sign of the gap is the label."""
     camera_K = intrinsics(0.32 * SIZE * 1000, SIZE)  # so far away that depth is linear in the picture
-    joints = np.random.default_rng(0).normal(0, 0.5, (32, 16, 3)) + (0, 0, 1000)
+    joints = np.random.default_rng(0).normal((0, 0, 1000), 0.5, (32, 16, 3))
     order = torch.from_numpy(np.stack([labels.limb_order(j, camera_K) for j in joints]))
     flat = torch.from_numpy(np.stack([project(j, camera_K) for j in joints]))
     crossing = order != 0
