@@ -226,6 +226,8 @@ def train(
     model: Annotated[str, typer.Option(help="pose2pose, or the baseline global; else what the recipe names")] = "",
     profile: Annotated[str, typer.Option(help="sizes for a real training: cpu or gpu; else the recipe's")] = "",
     overrides: Overrides = None,
+    ray_ranks: Annotated[int, typer.Option(help="ranks that Ray Train starts; 0: this process, or those of torchrun")] = 0,
+    ray_address: Annotated[str, typer.Option(help="Ray cluster to join for --ray-ranks; without it one is started here")] = "",
 ) -> None:
     """Train a model on the shards of a run; goes on from the last checkpoint."""
     from estimator.profile import changes
@@ -236,8 +238,17 @@ def train(
     named = [f"estimator.model={model}"] if model else []
     recipe = frozen_recipe(Store(folder), [*changes(profile), *named, *(overrides or [])])
     out = Path(folder) / "estimator" / recipe.estimator.model
-    done = train_model(Path(folder) / "dataset", out, recipe.estimator, recipe.seed, recipe.body.path)
+    given = (Path(folder) / "dataset", out, recipe.estimator, recipe.seed, recipe.body.path)
+    done = _train_on_ray(given, ray_ranks, ray_address) if ray_ranks else train_model(*given)
     print(f"model: {done}")
+
+
+def _train_on_ray(given: tuple, ranks: int, address: str) -> Path:
+    from estimator.ray_train import train_on_ray
+    from pipeline.executors.cluster import connect
+
+    connect(address or None, ranks)
+    return train_on_ray(*given, ranks)
 
 
 @app.command()
