@@ -26,12 +26,17 @@ class Backbone(nn.Module):
         self.dtype = torch.float32  # of autocast
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            fine = self.fine(images * 2 - 1)
-            wide = self.wide(fine)
-            above = F.interpolate(self.lift(wide), scale_factor=2, mode="bilinear", align_corners=False)
-            local = self.join(fine + above)
+        if self.dtype == torch.float32:
+            return self._maps(images)
+        with torch.autocast(images.device.type, self.dtype):
+            local, wide = self._maps(images)
         return local.float(), wide.float()
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.fine(images * 2 - 1)
+        wide = self.wide(fine)
+        above = F.interpolate(self.lift(wide), scale_factor=2, mode="bilinear", align_corners=False)
+        return self.join(fine + above), wide
 
 
 class _Residual(nn.Module):

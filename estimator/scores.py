@@ -1,7 +1,7 @@
 """Every metric of every sample, for what a method says of a split."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ class Judge:
         turns = axis_angle_from_matrix(seen.pose)
         skin, true_skin = self._skin(turns, seen.betas), self._true_skin
         between = gaps(torch.from_numpy(seen.joints3d_drawn), torch.from_numpy(truth["joints2d"])).numpy()
-        touch = np.stack([self._finder.contacts(*figure) for figure in zip(turns, seen.betas, strict=True)])
+        touch = np.stack([_finder(self._path).contacts(*figure) for figure in zip(turns, seen.betas, strict=True)])
         return {
             "mpjpe": metrics.mpjpe(seen.joints3d, truth["joints3d"]),
             "pa_mpjpe": metrics.pa_mpjpe(seen.joints3d, truth["joints3d"]),
@@ -88,9 +88,11 @@ class Judge:
         return self._skin(axis_angle_from_matrix(self.truth["pose"]), self.truth["betas"])
 
     @cached_property
-    def _finder(self) -> ContactFinder:
-        return ContactFinder(self.body)
-
-    @cached_property
     def _lsp14(self) -> np.ndarray:
         return regressor("lsp14", self._path).astype(np.float32)
+
+
+@cache
+def _finder(body: Path | None) -> ContactFinder:
+    """Knowing which points of a skin lie far apart takes seconds."""
+    return ContactFinder(load_body(body))
