@@ -55,7 +55,7 @@ def evaluate(dataset: str | Path, out: Path, body: Path | None, train: str | Pat
     write_atomically(out / TABLE, text.encode())
     for method, words in reliable.items():
         write_atomically(out / f"{method}.reliability.png", _png(picture.reliability(words["bins"])))
-        _pictures(out, method, judge.samples, said[method].seen, scores[method]["pa_mpjpe"])
+        _pictures(out, method, judge.samples, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))
     log(text)
     return result
 

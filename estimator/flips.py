@@ -1,16 +1,22 @@
 """Limbs reflected about the picture plane: each bone of arms and legs may lean towards the viewer or away, and looks the same."""
 
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from estimator.skeleton import Posed
 from manifests.skeleton import JOINTS, SMPL_JOINTS, SMPL_PARENTS
 from stages.body.rotations import matrix_from_axis_angle
 
 _MIRROR = np.array([1.0, 1.0, -1.0])
 _STRAIGHT = 1e-3  # sine of the angle between two bones below which they bend in no plane
+
+
+class Bones(NamedTuple):
+    """A posed figure: turns (24, 3, 3) of its bones and places (27, 3) m of its points, as in Skeleton.posed; rest (27, 3) m."""
+
+    turns: np.ndarray
+    places: np.ndarray
+    rest: np.ndarray
 
 
 class Limb(NamedTuple):
@@ -30,7 +36,7 @@ class Limb(NamedTuple):
 def _limb(side: str, names: tuple[str, ...], toe: int, bends: tuple[float, float, float]) -> Limb:
     joints = tuple(SMPL_JOINTS.index(f"{side}_{name}") for name in names)
     moved = tuple(JOINTS.index(f"{side}_{name}") for name in (*names[1:], *(["toe"] if toe >= 0 else [])))
-    return Limb(*joints, moved, toe, bends)
+    return Limb(joints[0], joints[1], joints[2], moved, toe, bends)
 
 
 LIMBS = {
@@ -38,17 +44,15 @@ LIMBS = {
     **{f"{side}_leg": _limb(side, ("hip", "knee", "ankle"), 25 + (side == "right"), (0.0, 0.0, -1.0)) for side in ("left", "right")},
 }
 # Which of a limb's two bones are reflected: none, the outer, the inner, both.
-CHOICES = tuple(product((False, True), repeat=2))
+CHOICES = ((False, False), (False, True), (True, False), (True, True))
 
 
-def reflected(limb: Limb, choice: tuple[bool, bool], pose: np.ndarray, posed: Posed, rest: np.ndarray) -> np.ndarray:
+def reflected(limb: Limb, choice: tuple[bool, bool], pose: np.ndarray, bones: Bones) -> np.ndarray:
     """The pose (24, 3, 3) with some bones of a limb reflected in depth: joints keep their places in the picture.
 
-    posed: turns (24, 3, 3) and places (27, 3) of the pose as drawn; rest (27, 3) its points at rest. The upper bone also turns
-    about itself, so that knee and elbow bend the way they did, or can: a limb reflected whole changes at hip or shoulder alone.
-    """
+    XX"""
     upper, lower, end = limb.upper, limb.lower, limb.end
-    turns, places = posed
+    turns, places, rest = bones
     out = pose.copy()
     if not any(choice):
         return out
@@ -64,7 +68,7 @@ def reflected(limb: Limb, choice: tuple[bool, bool], pose: np.ndarray, posed: Po
     if limb.toe >= 0:
         toe = places[limb.toe] - places[end]
         carried = second @ pose[end] @ turns[end].T @ toe
-        nearest = max(toe, toe * _MIRROR, key=lambda way: float(way @ carried))
+        nearest = _aim(toe, bool(toe * _MIRROR @ carried > toe @ carried))
         out[end] = second.T @ _swing(carried, nearest) @ second @ pose[end]
     return out
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from estimator.flips import CHOICES, LIMBS, Limb, reflected
+from estimator.flips import CHOICES, LIMBS, Bones, Limb, reflected
 from estimator.pose2pose import DEPTH_RANGE
 from estimator.prediction import Prediction
-from estimator.skeleton import Posed, Skeleton
+from estimator.skeleton import Skeleton
 from manifests.randomness import generator
 from manifests.skeleton import SMPL_PARENTS
 from stages.body.rotations import angle_between
@@ -77,18 +77,19 @@ def _options(pose: np.ndarray, betas: np.ndarray, scales: np.ndarray, skeleton: 
     """Every limb in every way that differs from the others."""
     tensors = [torch.from_numpy(a[None]).to(skeleton.rest) for a in (pose, betas, scales)]
     with torch.no_grad():
-        posed = Posed(*(part[0].cpu().double().numpy() for part in skeleton.posed(*tensors)))
-        rest = skeleton.rest_points(tensors[1])[0].cpu().double().numpy()
+        parts = (*skeleton.posed(*tensors), skeleton.rest_points(tensors[1]))
+    turns, places, rest = (part[0].cpu().double().numpy() for part in parts)
+    bones = Bones(turns, places, rest)
     return [
-        _Option(name, limb, choice, reflected(limb, choice, pose, posed, rest))
+        _Option(name, limb, choice, reflected(limb, choice, pose, bones))
         for name, limb in LIMBS.items()
         for choice in CHOICES
-        if all(leans or not flip for leans, flip in zip(_leans(limb, posed), choice, strict=True))
+        if all(leans or not flip for leans, flip in zip(_leans(limb, bones), choice, strict=True))
     ]
 
 
-def _leans(limb: Limb, posed: Posed) -> list[bool]:
-    steps = np.diff(posed.places[[limb.upper, limb.lower, limb.end], 2])
+def _leans(limb: Limb, bones: Bones) -> list[bool]:
+    steps = np.diff(bones.places[[limb.upper, limb.lower, limb.end], 2])
     return [bool(step) for step in np.abs(steps) > LEAN]
 
 

@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from estimator.models import default_device
 
 
 class Ranks(NamedTuple):
-    """This process among `count`."""
+    """This process among `size`."""
 
     rank: int = 0
-    count: int = 1
+    size: int = 1
 
     @property
     def first(self) -> bool:
@@ -25,14 +25,20 @@ class Ranks(NamedTuple):
 
     def wrap(self, net: nn.Module) -> nn.Module:
         """The network, its gradients averaged over all ranks."""
-        if self.count == 1:
+        if self.size == 1:
             return net
         # Not every head has a loss in every recipe.
-        return DistributedDataParallel(net, broadcast_buffers=False, find_unused_parameters=True)
+        return DistributedDataParallel(net, find_unused_parameters=True)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over all ranks, on all of them."""
+        if self.size > 1:
+            distributed.all_reduce(value)
+        return value / self.size
 
     def wait(self) -> None:
         """Until all ranks are here."""
-        if self.count > 1:
+        if self.size > 1:
             distributed.barrier()
 
 

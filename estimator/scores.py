@@ -46,27 +46,27 @@ class Judge:
 
     def scores(self, said: Said) -> dict[str, np.ndarray | Shares]:
         """Every metric of UNITS, a number or a share for each sample."""
-        seen, truth = Prediction(*(None if a is None else np.asarray(a) for a in said.seen)), self.truth
-        turns = axis_angle_from_matrix(seen.pose)
-        skin, true_skin = self._skin(turns, seen.betas), self._true_skin
-        between = gaps(torch.from_numpy(seen.joints3d_drawn), torch.from_numpy(truth["joints2d"])).numpy()
-        touch = np.stack([_finder(self._path).contacts(*figure) for figure in zip(turns, seen.betas, strict=True)])
+        truth, seen = self.truth, {name: np.asarray(value) for name, value in said.seen._asdict().items() if value is not None}
+        turns = axis_angle_from_matrix(seen["pose"])
+        skin, true_skin = self._skin(turns, seen["betas"]), self._true_skin
+        between = gaps(torch.from_numpy(seen["joints3d_drawn"]), torch.from_numpy(truth["joints2d"])).numpy()
+        touch = np.stack([_finder(self._path).contacts(*figure) for figure in zip(turns, seen["betas"], strict=True)])
         return {
-            "mpjpe": metrics.mpjpe(seen.joints3d, truth["joints3d"]),
-            "pa_mpjpe": metrics.pa_mpjpe(seen.joints3d, truth["joints3d"]),
+            "mpjpe": metrics.mpjpe(seen["joints3d"], truth["joints3d"]),
+            "pa_mpjpe": metrics.pa_mpjpe(seen["joints3d"], truth["joints3d"]),
             "mpjpe_lsp14": metrics.distance(self._lsp14 @ skin, self._lsp14 @ true_skin),
             "pa_mpjpe_lsp14": metrics.pa_mpjpe(self._lsp14 @ skin, self._lsp14 @ true_skin),
             "mpve": metrics.distance(skin, true_skin),
-            "mpjpe_drawn": metrics.mpjpe(seen.joints3d_drawn, truth["joints3d_drawn"]),
-            "pck": metrics.pck(seen.joints2d, truth["joints2d"], truth["visibility"]),
-            "rotation": metrics.rotation_error(seen.pose, truth["pose"]),
-            "direction": metrics.direction_error(seen.joints3d, truth["joints3d"]),
-            "foreshortening": metrics.foreshortening_error(seen.joints3d_drawn, truth["joints3d_drawn"]),
-            "depth_sign": metrics.depth_sign(seen.joints3d_drawn, truth["joints3d_drawn"]),
+            "mpjpe_drawn": metrics.mpjpe(seen["joints3d_drawn"], truth["joints3d_drawn"]),
+            "pck": metrics.pck(seen["joints2d"], truth["joints2d"], truth["visibility"]),
+            "rotation": metrics.rotation_error(seen["pose"], truth["pose"]),
+            "direction": metrics.direction_error(seen["joints3d"], truth["joints3d"]),
+            "foreshortening": metrics.foreshortening_error(seen["joints3d_drawn"], truth["joints3d_drawn"]),
+            "depth_sign": metrics.depth_sign(seen["joints3d_drawn"], truth["joints3d_drawn"]),
             "limb_order": metrics.order_sign(between, truth["limb_order"]),
             "contact_precision": metrics.contact_precision(touch, truth["contacts"]),
             "contact_recall": metrics.contact_recall(touch, truth["contacts"]),
-            "bone_scales": np.exp(np.abs(np.log(seen.bone_scales / truth["bone_scales"])).mean(-1)),
+            "bone_scales": np.exp(np.abs(np.log(seen["bone_scales"] / truth["bone_scales"])).mean(-1)),
             "ms": np.full(len(self.samples), 1000 * said.seconds / len(self.samples)),
         }
 

@@ -27,7 +27,7 @@ class Steps(data.Dataset[Batch]):
         count = len(self.numbers)
         rng = generator(self.seed, f"step-{step}", "estimator")
         chosen = rng.choice(count, self.batch, replace=count < self.batch)
-        mine = range(self.batch)[self.ranks.rank :: self.ranks.count]
+        mine = range(self.batch)[self.ranks.rank :: self.ranks.size]
         return collate([self._augmented(step, slot, self.numbers[int(chosen[slot])]) for slot in mine])
 
     def _augmented(self, step: int, slot: int, number: int):

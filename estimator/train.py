@@ -56,8 +56,8 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
         return out / MODEL
     out.mkdir(parents=True, exist_ok=True)
     with interruptible(), fixed_threads(), joined() as ranks:
-        if config.batch % ranks.count:
-            raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks.count} ranks")
+        if config.batch % ranks.size:
+            raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks.size} ranks")
         sketches, criterion = Sketches(dataset, "train", config.size), Criterion(weights, skeleton, model)
         _Training(sketches, criterion, out, config, identity, ranks, log if ranks.first else _silent).run()
     return out / MODEL
@@ -73,7 +73,8 @@ class _Training:
             net = build(config, criterion.skeleton, torch.from_numpy(mean_pose(sketches).pose))
         net.backbone.dtype = getattr(torch, config.dtype)
         self.criterion = criterion.to(self.device)
-        self.state = State(net.to(self.device, memory_format=torch.channels_last), out / CHECKPOINT, identity, config.ema)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.state = State(net.to(self.device), out / CHECKPOINT, identity, config.ema)
         self.model = ranks.wrap(self.state.net)
 
     def run(self) -> None:
@@ -126,9 +127,11 @@ class _Training:
         self.state.average["head.calibration"].copy_(found)
 
     def _report(self, step: int, terms: dict[str, Tensor], pace: float, board: SummaryWriter | None) -> None:
-        values = {"total": self.criterion.total(terms).item(), **{name: term.item() for name, term in terms.items()}}
-        for name, value in values.items() if board else ():
-            board.add_scalar(f"loss/{name}", value, step)
+        told = self.ranks.mean(torch.stack([self.criterion.total(terms), *terms.values()]))
+        values = dict(zip(("total", *terms), told.tolist(), strict=True))
+        for name, value in values.items():
+            if board:
+                board.add_scalar(f"loss/{name}", value, step)
         words = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
         self.log(f"step {step}/{self.config.steps}  {words}  {pace:.1f} steps/s")
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from estimator.flips import CHOICES, LIMBS, reflected
+from estimator.flips import CHOICES, LIMBS, Bones, reflected
 from estimator.hypotheses import hypotheses
 from estimator.pose2pose import DEPTH_CELLS, DEPTH_RANGE
 from estimator.prediction import Prediction
-from estimator.skeleton import Posed
 from manifests.skeleton import JOINTS
 from stages.body.rotations import angle_between, matrix_from_axis_angle
 
@@ -46,14 +45,15 @@ def test_a_reflected_limb_looks_the_same(skeleton, name, choice):
     vectors[18] *= -1
     seen = _seen(skeleton, vectors)
     pose, limb = seen.pose[0].double().numpy(), LIMBS[name]
-    posed = Posed(*(part[0].double().numpy() for part in skeleton.posed(seen.pose, seen.betas, seen.bone_scales)))
-    turned = reflected(limb, choice, pose, posed, skeleton.rest_points(seen.betas)[0].double().numpy())
+    parts = (*skeleton.posed(seen.pose, seen.betas, seen.bone_scales), skeleton.rest_points(seen.betas))
+    bones = Bones(*(part[0].double().numpy() for part in parts))
+    turned = reflected(limb, choice, pose, bones)
     after = skeleton.posed(torch.from_numpy(turned).float()[None], seen.betas, seen.bone_scales).places[0].numpy()
     drawn = skeleton(torch.from_numpy(turned).float()[None], seen.betas, seen.bone_scales)
     np.testing.assert_allclose(drawn[..., :2], seen.joints3d_drawn[..., :2], atol=1e-5)
     chain = [limb.upper, limb.lower, limb.end]
     signs = np.where(choice, -1, 1)
-    np.testing.assert_allclose(np.diff(after[chain, 2]), signs * np.diff(posed.places[chain, 2]), atol=2e-5)
+    np.testing.assert_allclose(np.diff(after[chain, 2]), signs * np.diff(bones.places[chain, 2]), atol=2e-5)
     if all(choice):  # the elbow and the knee bend as they did
         np.testing.assert_allclose(turned[limb.lower], pose[limb.lower], atol=1e-5)
 

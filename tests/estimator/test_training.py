@@ -156,6 +156,7 @@ def test_half_precision_trains_too(dataset, tmp_path):
 # ---- many ranks ----
 
 
+@pytest.mark.timeout(900)  # three processes load torch
 def test_two_ranks_end_where_one_does(dataset, tmp_path):
     """Two processes with half of each batch each, as torchrun starts them, against one with all of it."""
     config = TINY.model_copy(update={"steps": 4})
