@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -238,17 +238,18 @@ def train(
     named = [f"estimator.model={model}"] if model else []
     recipe = frozen_recipe(Store(folder), [*changes(profile), *named, *(overrides or [])])
     out = Path(folder) / "estimator" / recipe.estimator.model
-    given = (Path(folder) / "dataset", out, recipe.estimator, recipe.seed, recipe.body.path)
-    done = _train_on_ray(given, ray_ranks, ray_address) if ray_ranks else train_model(*given)
+    given: dict[str, Any] = {"dataset": Path(folder) / "dataset", "out": out, "config": recipe.estimator}
+    given |= {"seed": recipe.seed, "body": recipe.body.path}
+    done = _train_on_ray(given, ray_ranks, ray_address) if ray_ranks else train_model(**given)
     print(f"model: {done}")
 
 
-def _train_on_ray(given: tuple, ranks: int, address: str) -> Path:
+def _train_on_ray(given: dict[str, Any], ranks: int, address: str) -> Path:
     from estimator.ray_train import train_on_ray
     from pipeline.executors.cluster import connect
 
     connect(address or None, ranks)
-    return train_on_ray(*given, ranks)
+    return train_on_ray(**given, ranks=ranks)
 
 
 @app.command()
