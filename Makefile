@@ -8,6 +8,7 @@ PRIOR ?= prior.safetensors
 SOURCES ?=
 GENERATOR ?= runs/generator
 PROFILE ?= cpu
+RANKS ?= 1
 STAGE ?=
 START ?=
 MODEL ?=
@@ -53,7 +54,7 @@ $(READY): setup.cfg .ci/constraints.txt
 demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation, contact sheet
 	$(MAKE_RUN)
 	$(SKEP) verify $(RUN)
-	$(SKEP) train $(RUN)
+	$(KEEP_MEMORY) $(SKEP) train $(RUN)
 	$(SKEP) evaluate $(RUN)
 	$(SKEP) show $(RUN) --stage filter
 
@@ -75,10 +76,10 @@ poses projections sketches filter shards: $(READY) ## run RECIPE up to this stag
 dataset: $(READY) ## run all stages of RECIPE
 	$(MAKE_RUN)
 
-train: $(READY) ## train the estimator on the shards of RUN
-	$(SKEP) train $(RUN)
+train: $(READY) ## train MODEL (pose2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
+	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
 
-evaluate: $(READY) ## compare the estimator of RUN with the mean pose
+evaluate: $(READY) ## every trained model of RUN and the mean pose in one table
 	$(SKEP) evaluate $(RUN)
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent

@@ -233,14 +233,21 @@ class Card(Section):
 
 
 class Estimator(Section):
-    """A small Pose2Pose, trained on the shards."""
+    """A model of sketches, trained on the shards."""
 
+    model: str = Field("pose2pose", description="pose2pose, or the baseline global")
     size: Literal[64, 96, 128, 192, 256] = 128
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
+    groups: Literal[1, 2, 4, 8] = Field(1, description="of each norm; one is fastest on a CPU")
     steps: Count = 600
-    batch: Count = 16
+    batch: Count = Field(16, description="samples a step, over all ranks")
     lr: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    ema: Share = 0.99
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="of the backbone's arithmetic in training")
+    losses: Literal["skep", "paper"] = Field("skep", description="paper: the four of Sketch2PoseNet in place of ours")
+    weights: dict[str, Weight] = Field({}, description="weights of losses that differ from the preset's; 0 leaves a loss out")
     checkpoint_every: Count = 100
+    workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
 
 
 class Run(Section):

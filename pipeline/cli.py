@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -223,15 +223,35 @@ def doctor() -> None:
 
 
 @app.command()
-def train(folder: GivenRun) -> None:
-    """Train the estimator of a run's recipe on its shards; goes on from the last checkpoint."""
+def train(
+    folder: GivenRun,
+    model: Annotated[str, typer.Option(help="pose2pose, or the baseline global; else what the recipe names")] = "",
+    profile: Annotated[str, typer.Option(help="sizes for a real training: cpu or gpu; else the recipe's")] = "",
+    overrides: Overrides = None,
+    ray_ranks: Annotated[int, typer.Option(help="ranks that Ray Train starts; 0: this process, or those of torchrun")] = 0,
+    ray_address: Annotated[str, typer.Option(help="Ray cluster to join for --ray-ranks; without it one is started here")] = "",
+) -> None:
+    """Train a model on the shards of a run; goes on from the last checkpoint."""
+    from estimator.profile import changes
     from estimator.train import train as train_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
-    recipe = frozen_recipe(Store(folder))
-    model = train_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.seed, recipe.body.path)
-    print(f"model: {model}")
+    named = [f"estimator.model={model}"] if model else []
+    recipe = frozen_recipe(Store(folder), [*changes(profile), *named, *(overrides or [])])
+    out = Path(folder) / "estimator" / recipe.estimator.model
+    given: dict[str, Any] = {"dataset": Path(folder) / "dataset", "out": out, "config": recipe.estimator}
+    given |= {"seed": recipe.seed, "body": recipe.body.path}
+    done = _train_on_ray(given, ray_ranks, ray_address) if ray_ranks else train_model(**given)
+    print(f"model: {done}")
+
+
+def _train_on_ray(given: dict[str, Any], ranks: int, address: str) -> Path:
+    from estimator.ray_train import train_on_ray
+    from pipeline.executors.cluster import connect
+
+    connect(address or None, ranks)
+    return train_on_ray(**given, ranks=ranks)
 
 
 @app.command()
@@ -240,22 +260,26 @@ def evaluate(
     data: Annotated[str, typer.Option(help="annotated pictures: a COCO json, or folders of AnimatedDrawings characters")] = "",
     images: Annotated[str, typer.Option(help="folder of the pictures of --data; else beside it")] = "",
     out: Annotated[str, typer.Option(help="folder for a contact sheet of --data")] = "",
+    held_out: Annotated[str, typer.Option(help="judge on the val split of this dataset, or val-600; else on the run's own")] = "",
 ) -> None:
-    """Compare the trained estimator of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
+    """Compare the trained models of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
     if bool(folder) == bool(data):
         raise UserError("evaluate: expected either a run folder or --data")
     if folder and (images or out):
         raise UserError("evaluate: --images and --out go with --data")
-    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder)))
+    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder, held_out)))
 
 
-def _score_run(folder: str) -> dict:
+def _score_run(folder: str, held_out: str) -> dict:
     from estimator.evaluate import evaluate as evaluate_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
+    from stages.shards.held_out import open_held_out
 
     recipe = frozen_recipe(Store(folder))
-    result = evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
+    own = Path(folder) / "dataset"
+    judged = open_held_out(held_out).url if held_out else own
+    result = evaluate_model(judged, Path(folder) / "estimator", recipe.body.path, own)
     return {method: groups["all"] for method, groups in result.items()}
 
 

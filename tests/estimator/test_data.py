@@ -73,8 +73,8 @@ def test_missing_datasets_are_named(tmp_path, dataset):
     (only_train / "train-000000.tar").unlink()
     with pytest.raises(UserError, match=r"train-000000\.tar: this file is missing"):
         Sketches(only_train, "train", 64)
-    with pytest.raises(UserError, match=r"model\.safetensors: no such file"):
-        evaluate(dataset, tmp_path, TINY, None)
+    with pytest.raises(UserError, match="no trained model; train one first"):
+        evaluate(dataset, tmp_path, None, dataset)
 
 
 def test_cut_shards_are_refused(tmp_path):
