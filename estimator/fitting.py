@@ -36,7 +36,7 @@ class Weights:
     place: float = 6.0
     direction: float = 2.0
     foreshortening: float = 1.0
-    prior: float = 0.05
+    prior: float = 0.1
     limits: float = 1.0
     proportions: float = 0.3
     start: float = 0.02

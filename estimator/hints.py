@@ -55,9 +55,7 @@ def depth_gap(joints: Tensor, hints: Hints) -> Tensor:
 
 def contact_gap(joints: Tensor, hints: Hints) -> Tensor:
     """Metres (N,) that part touching body parts of joints (N, 16, 3)."""
-    gaps = [
-        (torch.cdist(_along(joints, a), _along(joints, b)).flatten(1).amin(1) - _TOUCH).relu() for a, b in hints.touching
-    ]
+    gaps = [(torch.cdist(_along(joints, a), _along(joints, b)).flatten(1).amin(1) - _TOUCH).relu() for a, b in hints.touching]
     return torch.stack(gaps).sum(0) if gaps else joints.new_zeros(len(joints))
 
 

@@ -27,7 +27,7 @@ from stages.tensorfile import read_tensors
 BATCH = 8  # pictures looked at together
 FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
 _LEAST_BOX, _LEAST_SURE = 0.4, 0.17  # score of the box, mean confidence of the joints: below either nobody is drawn
-_LEAST_WEIGHT = 0.02
+_LEAST_WEIGHT = 1e-3
 
 
 class Reading(NamedTuple):
@@ -48,11 +48,11 @@ class Estimator:
         self.net, self.refine, self.body, self.detector = net, refine, load_body(body), load_detector()
         self.method = "fit" if net is None else "pose2pose"
 
-    def __call__(self, image: np.ndarray | str | Path, hints: Hints = Hints(), corrections: Corrections | None = None) -> Figure:
+    def __call__(self, image: np.ndarray | str | Path, hints: Hints | None = None, corrections: Corrections | None = None) -> Figure:
         """The figure in a picture: a file, or an array (H, W, 3) or (H, W, 4) uint8. Raises UserError where nobody is found."""
         named = isinstance(image, (str, Path))
         scan = read_scan(Path(image)) if isinstance(image, (str, Path)) else scan_of(image)
-        found = self.read([scan], [hints], [corrections or {}])[0]
+        found = self.read([scan], [hints or Hints()], [corrections or {}])[0]
         if found is None:
             raise UserError(f"{image if named else 'the picture'}: no figure found in it")
         return found.figure
@@ -81,7 +81,9 @@ class Estimator:
         }  # fmt: skip
         return [readings.get(i) for i in range(len(scans))]
 
-    def _figures(self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, hints: list[Hints]) -> list[Figure]:
+    def _figures(
+        self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, hints: list[Hints]
+    ) -> list[Figure]:
         """Figures in px of the pictures as they are looked at. The user's word is heeded by fitting."""
         if self.net is None:
             return _fitted(fit(joints, weights, body=self.body, hints=hints), joints)
@@ -114,7 +116,9 @@ def load_estimator(
         if method == "fit" or (method is None and weights is None and not (bundled / MODEL).is_file()):
             return Estimator(None, body)
         if weights is None and not (bundled / MODEL).is_file():
-            raise UserError("--method pose2pose: no trained model is bundled; name a training's folder with --weights, or take --method fit")
+            raise UserError(
+                "--method pose2pose: no trained model is bundled; name a training's folder with --weights, or take --method fit"
+            )
         return Estimator(read_net(folder, body), body, refine)
 
 
@@ -144,7 +148,8 @@ def _is_there(found: Detections, i: int) -> bool:
 def _corrected(found: Detections, scans: Sequence[Scan], corrections: Sequence[Corrections]) -> tuple[np.ndarray, np.ndarray]:
     """Joints (B, 16, 2) px and what each counts (B, 16); those that the user placed are certain."""
     joints = np.array(found.joints, np.float64)
-    weights = np.maximum(found.confidence * (1 - found.visibility[..., 0]), _LEAST_WEIGHT)
+    # Squared: a joint that was hardly seen is mostly somewhere else.
+    weights = np.maximum((found.confidence * (1 - found.visibility[..., 0])) ** 2, _LEAST_WEIGHT)
     for i, given in enumerate(corrections):
         for name, point in given.items():
             joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * scans[i].scale, SURE

@@ -29,7 +29,9 @@ def record(name: str, reading: Reading, body: BodyModel) -> bytes:
         "smpl": {"pose_axis_angle": _round(axis_angle_from_matrix(figure.pose), 5), "betas": _round(figure.betas, 5)},
         "proportions": dict(zip(SMPL_JOINTS, _round(figure.bone_scales, 4), strict=True)),
         "joints": _joints(figure, body),
-        "hypotheses": [{"score": _round(h.score, 4), "pose_axis_angle": _round(axis_angle_from_matrix(h.pose), 5)} for h in figure.hypotheses],
+        "hypotheses": [
+            {"score": _round(h.score, 4), "pose_axis_angle": _round(axis_angle_from_matrix(h.pose), 5)} for h in figure.hypotheses
+        ],
     }
     return json.dumps(words, indent=1).encode() + b"\n"
 

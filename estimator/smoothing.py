@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def consistent(figures: Sequence[Figure]) -> list[Figure]:
     """Of each frame that hypothesis which makes the cheapest path through all of them (Viterbi): likely, and little change."""
     options = [[(h.pose, -np.log(max(h.score, 1e-6))) for h in f.hypotheses] or [(f.pose, 0.0)] for f in figures]
     total, back = np.array([cost for _, cost in options[0]]), []
-    for before, after in zip(options, options[1:], strict=False):
+    for before, after in pairwise(options):
         change = np.array([[_CHANGE * ((a - b) ** 2).sum((-1, -2)).mean() for b, _ in before] for a, _ in after])
         back.append((change + total).argmin(1))
         total = (change + total).min(1) + [cost for _, cost in after]

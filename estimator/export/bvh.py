@@ -40,7 +40,7 @@ def _channels(take: Take) -> np.ndarray:
     """(F, 3 + 24 x 3): the pelvis's place, then every joint's angles in the order of the hierarchy, without jumps between frames."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at gimbal lock one of many right answers is as good as another
-        angles = Rotation.from_matrix(take.turns.reshape(-1, 3, 3)).as_euler("ZXY", degrees=True).reshape(take.turns.shape[:2] + (3,))
+        angles = Rotation.from_matrix(take.turns.reshape(-1, 3, 3)).as_euler("ZXY", degrees=True).reshape((*take.turns.shape[:2], 3))
     angles = np.unwrap(angles, period=360, axis=0)[:, _order(0)]
     return np.concatenate([take.places * CENTIMETRES, angles.reshape(len(angles), -1)], axis=1)
 

@@ -47,7 +47,9 @@ def take_of(figures: Sequence[Figure], body: BodyModel, fps: float = 24.0) -> Ta
     rest = body.pose(np.zeros((24, 3)), betas, scales)
     turns = np.stack([f.pose for f in figures]).astype(np.float64)
     turns[:, 0] = FRONT @ turns[:, 0]
-    tips = {joint: rest.joints16[tip] for joint, tip in _TIPS} | {hand: 2 * rest.joints[hand] - rest.joints[wrist] for wrist, hand in _HANDS}
+    tips = {joint: rest.joints16[tip] for joint, tip in _TIPS} | {
+        hand: 2 * rest.joints[hand] - rest.joints[wrist] for wrist, hand in _HANDS
+    }
     return Take(body, turns, _places(alike, body), rest.joints, tips, rest.vertices, fps)
 
 

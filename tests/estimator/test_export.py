@@ -1,6 +1,7 @@
 """What is exported, read back by code that shares nothing with the writers, is the body of stages.body in the same pose."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,8 +41,8 @@ def clip(count):
     """Frames of one figure that moves to the right and up."""
     first = figure(7)
     steps = [Rotation.from_rotvec(np.full((24, 3), 0.05 * i)).as_matrix() for i in range(count)]
-    cameras = [first.camera + (0, 6.0 * i, -3.0 * i) for i in range(count)]
-    return [Figure(first.pose @ s, first.betas, first.bone_scales, c, first.joints2d, first.confidence) for s, c in zip(steps, cameras, strict=True)]
+    cameras = [first.camera + np.array([0, 6.0 * i, -3.0 * i]) for i in range(count)]
+    return [replace(first, pose=first.pose @ s, camera=c) for s, c in zip(steps, cameras, strict=True)]
 
 
 def true_shape(body, seen):
@@ -115,8 +116,7 @@ def test_a_clip_moves_as_its_frames_do(body):
 def test_quaternions_and_angles_do_not_jump(body):
     base = figure(2, 0.0)
     turning = [Rotation.from_rotvec([0, 0.3 * i, 0]).as_matrix() for i in range(24)]
-    frames = [Figure(np.concatenate([(base.pose[0] @ t)[None], base.pose[1:]]), base.betas, base.bone_scales, base.camera, base.joints2d, base.confidence)
-              for t in turning]  # fmt: skip
+    frames = [replace(base, pose=np.concatenate([(base.pose[0] @ turn)[None], base.pose[1:]])) for turn in turning]
     take = take_of(frames, body)
     file = Gltf(to_glb(take))
     for sampler in file.words["animations"][0]["samplers"][1:]:

@@ -55,7 +55,11 @@ def angles(a, b):
 
 def test_its_skeleton_is_the_bodys(body):
     rng = np.random.default_rng(0)
-    pose, betas, scales = Rotation.random(5 * 24, random_state=1).as_matrix().reshape(5, 24, 3, 3), rng.normal(size=(5, 10)), rng.uniform(0.5, 2, (5, 24))
+    pose, betas, scales = (
+        Rotation.random(5 * 24, random_state=1).as_matrix().reshape(5, 24, 3, 3),
+        rng.normal(size=(5, 10)),
+        rng.uniform(0.5, 2, (5, 24)),
+    )
     true = body.joints_of_many(axis_angle_from_matrix(pose), betas, scales)[1]
     found = Bones(body, torch.from_numpy(betas).float())(torch.from_numpy(pose).float(), torch.from_numpy(scales).float()).numpy()
     assert np.abs(found - (true - true[:, [8, 11]].mean(1, keepdims=True))).max() < 1e-5

@@ -13,6 +13,7 @@ from PIL import Image
 
 from estimator import load_estimator
 from estimator.corrections import read_corrections
+from estimator.figure import posed
 from estimator.hints import Hints
 from estimator.load import square
 from estimator.predict import FORMATS, Options, predict
@@ -54,7 +55,10 @@ def made(tmp_path_factory):
 def test_a_drawing_becomes_four_files(made):
     assert sorted(p.name for p in made.iterdir()) == sorted(f"cartoon_jump.{ending}" for ending in FORMATS)
     words = json.loads((made / "cartoon_jump.json").read_text())
-    assert words["picture"] == {"file": "cartoon_jump.png", "width_px": 512, "height_px": 512} or words["picture"]["file"] == "cartoon_jump.png"
+    assert (
+        words["picture"] == {"file": "cartoon_jump.png", "width_px": 512, "height_px": 512}
+        or words["picture"]["file"] == "cartoon_jump.png"
+    )
     assert words["method"] == "fit" and words["style"]["name"] == "cartoon"
     assert np.shape(words["smpl"]["pose_axis_angle"]) == (24, 3) and list(words["joints"]) == list(JOINTS)
     assert list(words["proportions"]) == list(SMPL_JOINTS) and sum(h["score"] for h in words["hypotheses"]) == pytest.approx(1, abs=1e-3)
@@ -98,7 +102,9 @@ def test_joints_are_in_px_of_the_file(estimator):
     large = cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
     small, big = estimator(image), estimator(large)
     assert max(large.shape) > 2048
-    assert np.median(np.linalg.norm(big.joints2d / 6 - small.joints2d, axis=1)) < 4 and big.camera[0] / 6 == pytest.approx(small.camera[0], rel=0.1)
+    assert np.median(np.linalg.norm(big.joints2d / 6 - small.joints2d, axis=1)) < 4 and big.camera[0] / 6 == pytest.approx(
+        small.camera[0], rel=0.1
+    )
 
 
 def test_a_correction_wins(estimator):
@@ -107,15 +113,11 @@ def test_a_correction_wins(estimator):
     place = plain.joints2d[wrist] + (20, 40)
     figure = estimator(JUMP, corrections={"right_wrist": place})
     assert np.array_equal(figure.joints2d[wrist], place) and figure.confidence[wrist] == 1
-    from estimator.figure import posed
-
     shown = posed(estimator.body, figure).joints16[wrist, :2] * figure.camera[0] + figure.camera[1:]
     assert np.linalg.norm(shown - place) < 15
 
 
 def test_front_brings_a_limb_forward(estimator):
-    from estimator.figure import posed
-
     for limb, (first, last) in {"left_arm": (5, 7), "right_leg": (8, 10)}.items():
         z = posed(estimator.body, estimator(JUMP, Hints(nearer=(limb,)))).joints16[:, 2]
         assert z[last] < z[first]
@@ -177,10 +179,10 @@ def test_a_trained_model_reads_and_is_refined(tmp_path, dataset):
     assert np.allclose(plain.pose @ np.swapaxes(plain.pose, 1, 2), np.eye(3), atol=1e-4)
     assert (plain.camera[1:] > 0).all() and (plain.camera[1:] < 600).all()
     refined = load_estimator(tmp_path / "trained", refine=True)(JUMP)
-    from estimator.figure import posed
-
     body = load_estimator(method="fit").body
-    off = [np.linalg.norm(posed(body, f).joints16[:, :2] * f.camera[0] + f.camera[1:] - f.joints2d, axis=1).mean() for f in (plain, refined)]
+    off = [
+        np.linalg.norm(posed(body, f).joints16[:, :2] * f.camera[0] + f.camera[1:] - f.joints2d, axis=1).mean() for f in (plain, refined)
+    ]
     assert off[1] < 0.3 * off[0]
 
 
@@ -209,11 +211,19 @@ def test_corrections_of_several_pictures(tmp_path):
         read_corrections(path, ["a.png", "b.png"])
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    (Options(formats=("fbx",)), "--format fbx"), (Options(proportions="mine"), "--proportions mine"), (Options(front="tail"), "--front tail"),
-    (Options(method="magic"), "--method magic"), (Options(weights=Path("nowhere")), "nowhere: no finished training there"),
-    (Options(clip="../x"), "--clip"), (Options(method="fit", weights=Path("x")), "--method fit"), (Options(joints2d=Path("none.json")), "none.json: cannot read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (Options(formats=("fbx",)), "--format fbx"),
+        (Options(proportions="mine"), "--proportions mine"),
+        (Options(front="tail"), "--front tail"),
+        (Options(method="magic"), "--method magic"),
+        (Options(weights=Path("nowhere")), "nowhere: no finished training there"),
+        (Options(method="fit", weights=Path("x")), "--method fit"),
+        (Options(clip="../x"), "--clip"),
+        (Options(joints2d=Path("none.json")), "none.json: cannot read"),
+    ],
+)
 def test_options_that_make_no_sense(tmp_path, options, says):
     with pytest.raises(UserError, match=says):
         predict([JUMP], tmp_path / "out", options, quiet)

@@ -55,10 +55,8 @@ def test_a_dark_painting_is_not_inverted(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "CMYK", "I;16"])
 def test_any_kind_of_pixels(tmp_path, mode):
     grey = Image.fromarray(page((0, 0, 0)))
-    if mode == "I;16":
-        picture = Image.fromarray(np.asarray(grey.convert("L")).astype(np.uint16) * 257)
-    else:
-        picture = grey.convert(mode)
+    deep = Image.fromarray(np.asarray(grey.convert("L")).astype(np.uint16) * 257)
+    picture = deep if mode == "I;16" else grey.convert(mode)
     path = save(tmp_path, picture, "drawing.tif" if mode in ("CMYK", "I;16") else "drawing.png")
     clean = read_scan(path).clean
     assert clean.shape == (60, 80, 3) and clean[0, 0].min() > 250 and clean[30, 38].max() < 5
