@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from estimator.corrections import Corrections, read_corrections
 from estimator.export.bvh import to_bvh
 from estimator.export.gltf import to_glb
@@ -22,6 +24,7 @@ from stages.tensorfile import write_atomically
 
 FORMATS = ("json", "png", "bvh", "glb")
 PROPORTIONS = ("drawn", "body")
+_UNSEEN = Scan(np.zeros((0, 0, 3), np.uint8), np.zeros((0, 0, 3), np.uint8), 1.0, (0, 0))
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}  # of a folder's files
 
 
