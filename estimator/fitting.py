@@ -72,9 +72,7 @@ def fit(
     start: poses (B, 24, 3, 3) to begin at and stay near, with their betas (B, 10) and bone_scales (B, 24); without it poses of the
     prior. hints: what the user knows of each figure. readings: K. Equal input gives equal output on one machine.
     """
-    with torch.random.fork_rng(devices=[]):
-        problem = _Problem(joints2d, weights, start, body or load_body(), betas, bone_scales, hints, readings, terms)
-        return problem.solve(steps)
+    return _Problem(joints2d, weights, start, body or load_body(), betas, bone_scales, hints, readings, terms).solve(steps)
 
 
 class _Problem:

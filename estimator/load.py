@@ -11,7 +11,7 @@ import torch
 
 from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
-from estimator.fitting import fit
+from estimator.fitting import Fit, fit
 from estimator.hints import Hints
 from estimator.pose2pose import Pose2Pose
 from estimator.scan import Scan, read_scan, scan_of
@@ -71,28 +71,28 @@ class Estimator:
         if not there:
             return [None] * len(scans)
         joints, weights = _corrected(found, scans, corrections)
-        figures = self._figures([scans[i] for i in there], found.boxes[there], joints[there], weights[there], [hints[i] for i in there])
+        chosen = [scans[i] for i in there], found.boxes[there], joints[there], weights[there], found.confidence[there]
+        figures = self._figures(*chosen, [hints[i] for i in there])
         readings = {
             i: Reading(
-                _in_file(replace(figure, joints2d=joints[i], confidence=_confidence(found, i, corrections[i])), scans[i].scale),
-                scans[i], found.boxes[i] / scans[i].scale, STYLES[found.styles[i].argmax()], float(found.styles[i].max()), self.method,
+                _with(corrections[i], _in_file(figure, scans[i].scale)), scans[i], found.boxes[i] / scans[i].scale, STYLES[found.styles[i].argmax()], float(found.styles[i].max()), self.method,
             )
             for i, figure in zip(there, figures, strict=True)
         }  # fmt: skip
         return [readings.get(i) for i in range(len(scans))]
 
     def _figures(
-        self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, hints: list[Hints]
+        self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, sure: np.ndarray, hints: list[Hints]
     ) -> list[Figure]:
         """Figures in px of the pictures as they are looked at. The user's word is heeded by fitting."""
         if self.net is None:
-            return _fitted(fit(joints, weights, body=self.body, hints=hints), joints)
+            return _fitted(fit(joints, weights, body=self.body, hints=hints), joints, sure)
         seen = self._seen(scans, boxes)
         if not (self.refine or any(map(any, hints)) or (weights >= SURE).any()):
             return seen
         pose, betas, scales = (np.stack([getattr(f, name) for f in seen]) for name in ("pose", "betas", "bone_scales"))
         better = fit(joints, weights, pose, body=self.body, betas=betas, bone_scales=scales, hints=hints)
-        return [replace(f, betas=shape) for f, shape in zip(_fitted(better, joints), betas, strict=True)]
+        return [replace(f, betas=shape) for f, shape in zip(_fitted(better, joints, sure), betas, strict=True)]
 
     @torch.inference_mode()
     def _seen(self, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
@@ -156,19 +156,22 @@ def _corrected(found: Detections, scans: Sequence[Scan], corrections: Sequence[C
     return joints, weights
 
 
-def _confidence(found: Detections, i: int, given: Corrections) -> np.ndarray:
-    return np.where([name in given for name in JOINTS], 1.0, found.confidence[i])
-
-
-def _fitted(found, joints: np.ndarray) -> list[Figure]:
+def _fitted(found: Fit, joints: np.ndarray, sure: np.ndarray) -> list[Figure]:
     """The best reading of each figure, the others beside it."""
-    none = np.zeros(10), np.ones(16)
     return [
-        Figure(pose[0], none[0], scales[0], camera[0], seen, none[1], tuple(map(Hypothesis, pose, score.tolist())))
-        for pose, scales, camera, score, seen in zip(found.pose, found.bone_scales, found.camera, found.score, joints, strict=True)
+        Figure(pose[0], np.zeros(10), scales[0], camera[0], seen, confidence, tuple(map(Hypothesis, pose, score.tolist())))
+        for pose, scales, camera, score, _, seen, confidence in zip(*found, joints, sure, strict=True)
     ]
+
+
+def _with(given: Corrections, figure: Figure) -> Figure:
+    """The figure with the user's joints where he put them, in px of the file."""
+    joints, sure = figure.joints2d.copy(), figure.confidence.copy()
+    for name, point in given.items():
+        joints[JOINTS.index(name)], sure[JOINTS.index(name)] = point, 1.0
+    return replace(figure, joints2d=joints, confidence=sure)
 
 
 def _in_file(figure: Figure, scale: float) -> Figure:
     """From px of the picture as it is looked at to those of its file."""
-    return replace(figure, camera=figure.camera / (1 / scale, scale, scale), joints2d=figure.joints2d / scale)
+    return replace(figure, camera=figure.camera / scale, joints2d=figure.joints2d / scale)

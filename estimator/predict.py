@@ -76,13 +76,17 @@ def predict(paths: Sequence[Path], out: Path, options: Options, log: Callable[[s
 def _clip(pictures: list[_Picture], out: Path, options: Options, estimator: Estimator, log: Callable[[str], None]) -> int:
     """Frames are read like other pictures, then made to agree."""
     troubles: list[str] = []
-    read = [pair for i in range(0, len(pictures), BATCH) for pair in _read(pictures[i : i + BATCH], options, estimator, troubles)]
+    starts = range(0, len(pictures), BATCH)
+    # Without their pictures, or a long clip would not fit in memory.
+    read = [(p, r._replace(scan=_UNSEEN)) for i in starts for p, r in _read(pictures[i : i + BATCH], options, estimator, troubles)]
     if troubles:
         raise UserError("\n".join(troubles))
     figures = smoothed([reading.figure for _, reading in read], options.smooth)
     frames = replace(options, formats=tuple(f for f in options.formats if f in ("json", "png")))
     for (picture, reading), figure in zip(read, figures, strict=True):
-        _write(out, picture.stem, _files(picture.path.name, reading._replace(figure=figure), estimator, frames))
+        _write(
+            out, picture.stem, _files(picture.path.name, reading._replace(figure=figure, scan=read_scan(picture.path)), estimator, frames)
+        )
     log(f"{options.clip}: {len(figures)} frames, {_write(out, options.clip, _movement(figures, estimator, options))}")
     return len(pictures)
 
