@@ -73,13 +73,13 @@ class Estimator:
         joints, weights = _corrected(found, scans, corrections)
         chosen = [scans[i] for i in there], found.boxes[there], joints[there], weights[there], found.confidence[there]
         figures = self._figures(*chosen, [hints[i] for i in there])
-        readings = {
-            i: Reading(
-                _with(corrections[i], _in_file(figure, scans[i].scale)), scans[i], found.boxes[i] / scans[i].scale, STYLES[found.styles[i].argmax()], float(found.styles[i].max()), self.method,
-            )
-            for i, figure in zip(there, figures, strict=True)
-        }  # fmt: skip
+        readings = {i: self._reading(found, i, f, scans[i], corrections[i]) for i, f in zip(there, figures, strict=True)}
         return [readings.get(i) for i in range(len(scans))]
+
+    def _reading(self, found: Detections, i: int, figure: Figure, scan: Scan, given: Corrections) -> Reading:
+        style = int(found.styles[i].argmax())
+        placed = _with(given, _in_file(figure, scan.scale))
+        return Reading(placed, scan, found.boxes[i] / scan.scale, STYLES[style], float(found.styles[i, style]), self.method)
 
     def _figures(
         self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, sure: np.ndarray, hints: list[Hints]
