@@ -88,11 +88,14 @@ class Estimator:
         if self.net is None:
             return _fitted(fit(joints, weights, body=self.body, hints=hints), joints, sure)
         seen = self._seen(scans, boxes)
-        if not (self.refine or any(map(any, hints)) or (weights >= SURE).any()):
-            return seen
-        pose, betas, scales = (np.stack([getattr(f, name) for f in seen]) for name in ("pose", "betas", "bone_scales"))
-        better = fit(joints, weights, pose, body=self.body, betas=betas, bone_scales=scales, hints=hints)
-        return [replace(f, betas=shape) for f, shape in zip(_fitted(better, joints, sure), betas, strict=True)]
+        again = [i for i, w in enumerate(weights) if self.refine or any(hints[i]) or (w >= SURE).any()]
+        if again:
+            pose, betas, scales = (np.stack([getattr(seen[i], name) for i in again]) for name in ("pose", "betas", "bone_scales"))
+            asked = [hints[i] for i in again]
+            found = fit(joints[again], weights[again], pose, body=self.body, betas=betas, bone_scales=scales, hints=asked)
+            for i, figure, shape in zip(again, _fitted(found, joints[again], sure[again]), betas, strict=True):
+                seen[i] = replace(figure, betas=shape)
+        return seen
 
     @torch.inference_mode()
     def _seen(self, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
