@@ -110,7 +110,7 @@ class _Problem:
         six = to_6d(self.begin).clone().requires_grad_()
         logs = self.log_scales.clone().requires_grad_()
         optimizer = torch.optim.Adam([six, logs], lr=RATE)
-        best, since, fence = float("inf"), 0, None
+        best, since, fence = float("inf"), 0, self.begin
         for step in range(steps):
             optimizer.param_groups[0]["lr"] = RATE * (1 - 0.9 * step / steps)
             pose = from_6d(six)
@@ -162,9 +162,12 @@ class _Problem:
         camera = torch.cat([(scale * self.size)[:, None], shift * self.size[:, None] + self.middle], 1)
         order = loss.view(self.count, -1).argsort(1)
         pick = torch.arange(self.count)[:, None], order
-        columns = [x.view(self.count, self.rows, *x.shape[1:])[pick].double().numpy() for x in (pose, scales, camera, loss)]
-        score = (-torch.from_numpy(columns[3]) / _TEMPERATURE).softmax(1).numpy()
-        return Fit(*columns[:3], score, columns[3])
+
+        def sorted_rows(x: Tensor) -> np.ndarray:
+            return x.reshape(self.count, self.rows, *x.shape[1:])[pick].double().numpy()
+
+        score = (-loss.view(self.count, -1) / _TEMPERATURE).softmax(1).flatten()
+        return Fit(sorted_rows(pose), sorted_rows(scales), sorted_rows(camera), sorted_rows(score), sorted_rows(loss))
 
     def _repeat(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.repeat(np.asarray(values, np.float64), self.rows, 0)).float()

@@ -1,7 +1,7 @@
 """What a user knows of a drawing and its joints do not say: which limbs are nearer to the viewer, which parts touch."""
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -9,16 +9,18 @@ from torch import Tensor
 from manifests.errors import UserError
 from manifests.skeleton import BODY_PARTS, LEFT_HIP, LIMBS, NECK, RIGHT_HIP
 
+# LIMBS but the torso, which ends between two joints.
+_BONES = cast(dict[str, tuple[int, ...]], {name: limb for name, limb in LIMBS.items() if name != "torso"})
 # Limbs as chains of the 16 joints, from the trunk outwards.
-CHAINS = {
+CHAINS: dict[str, tuple[int, ...]] = {
     "right_arm": (2, 3, 4), "left_arm": (5, 6, 7), "right_leg": (8, 9, 10), "left_leg": (11, 12, 13),
-    **{name: limb for name, limb in LIMBS.items() if name != "torso"},
+    **_BONES,
 }  # fmt: skip
 # Body parts as segments between joints; the chest ends halfway down the trunk.
-_SEGMENTS = {
+_SEGMENTS: dict[str, tuple[int, ...]] = {
     "head": (0, 0), "hips": (RIGHT_HIP, LEFT_HIP),
     "left_hand": (7, 7), "right_hand": (4, 4), "left_foot": (13, 14), "right_foot": (10, 15),
-    **{name: limb for name, limb in LIMBS.items() if name != "torso"},
+    **_BONES,
 }  # fmt: skip
 _MARGIN = 0.06  # metres that a limb shall reach towards the viewer
 _TOUCH = 0.1  # metres between the middles of parts that touch

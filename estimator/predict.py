@@ -63,7 +63,7 @@ def predict(paths: Sequence[Path], out: Path, options: Options, log: Callable[[s
     estimator = load_estimator(options.weights, options.method, options.body, options.refine)
     if options.clip:
         return _clip(pictures, out, options, estimator, log)
-    troubles = []
+    troubles: list[str] = []
     for start in range(0, len(pictures), BATCH):
         for picture, reading in _read(pictures[start : start + BATCH], options, estimator, troubles):
             written = _write(out, picture.stem, _files(picture.path.name, reading, estimator, options))

@@ -45,7 +45,9 @@ class _Parts:
     """The binary half, and the accessors that name its parts."""
 
     def __init__(self) -> None:
-        self.data, self.views, self.accessors = bytearray(), [], []
+        self.data = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
 
     def add(self, array: np.ndarray, target: int | None = None, bounds: bool = False) -> int:
         """The index of the accessor of an array whose first axis counts elements; matrices are stored column by column."""
