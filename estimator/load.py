@@ -102,7 +102,8 @@ class Estimator:
         net, size = self.net  # type: ignore[misc]
         matrices = [square(box, size) for box in boxes]
         crops = np.stack([cut(scan.clean, m, (size, size)) for scan, m in zip(scans, matrices, strict=True)])
-        return figures_of(net(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255), matrices)
+        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
+        return figures_of(net(images), matrices)
 
 
 def load_estimator(
