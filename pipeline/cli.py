@@ -289,6 +289,34 @@ def _score_pictures(data: str, images: str, out: str) -> dict:
     return evaluate_pictures(Path(data), Path(images) if images else None, Path(out) if out else None)
 
 
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="pictures, and folders of pictures")],
+    out: Annotated[Path, typer.Option(help="folder to write into")] = Path("predictions"),
+    weights: Annotated[Path | None, typer.Option(help="folder of a finished training; none for the bundled model")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="pose2pose, or fit, which needs no weights; none: the model where there is one")
+    ] = None,
+    proportions: Annotated[str, typer.Option(help="of overlay, BVH and GLB: drawn, or body")] = "drawn",
+    refine: Annotated[bool, typer.Option("--refine", help="let the fit go on from what the model says")] = False,
+    joints2d: Annotated[Path | None, typer.Option(help='joints that you put in their place: {"left_wrist": [x, y]}, px')] = None,
+    front: Annotated[str, typer.Option(help="limbs that reach towards the viewer: left_arm,right_leg")] = "",
+    touch: Annotated[str, typer.Option(help="parts that touch: left_hand:head,right_hand:hips")] = "",
+    formats: Annotated[str, typer.Option("--format", help="what to write")] = "json,png,bvh,glb",
+    clip: Annotated[str, typer.Option(help="the pictures are frames of one movement of this name: one BVH, one GLB")] = "",
+    fps: Annotated[float, typer.Option(min=0.1, max=240, help="frames a second of a clip")] = 12.0,
+    smooth: Annotated[float, typer.Option(min=0, max=100, help="frames that a clip is smoothed over; 0: none")] = 1.0,
+    body: Annotated[Path | None, typer.Option(help="an SMPL-format body file; none for the bundled body")] = None,
+) -> None:
+    """Read drawings: pose, shape and proportions of the figure as JSON, overlay, BVH and glTF."""
+    from estimator.predict import Options
+    from estimator.predict import predict as predict_pictures
+
+    chosen = tuple(name.strip() for name in formats.split(",") if name.strip())
+    options = Options(weights, method, body, proportions, refine, joints2d, front, touch, chosen, clip, fps, smooth)
+    predict_pictures(paths, out, options)
+
+
 def main() -> None:
     """Entry point: one sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
     with exit_codes():
