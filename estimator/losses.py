@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from estimator.pose2pose import Prediction
+from estimator.prediction import Prediction
 from estimator.rotations import to_6d
 from estimator.sample import Sample
 from manifests.skeleton import EDGES

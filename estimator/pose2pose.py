@@ -5,38 +5,18 @@ sub-pixel consistent (one scale from the labels through the heatmap to the pooli
 picture, since a mean over cell centres could never place a joint near its border.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from estimator.backbone import GROUPS, Backbone
+from estimator.prediction import Prediction
 from estimator.rotations import from_6d, to_6d
 from estimator.skeleton import Skeleton
 from manifests.skeleton import EDGES, JOINTS, LEFT_HIP, RIGHT_HIP
 
 DEPTH_CELLS, DEPTH_RANGE = 8, 1.0  # the heatmap spans +-1 m about the hips' midpoint
 POOLED, HIDDEN = 32, 256
-
-
-class Prediction(NamedTuple):
-    """What the network sees in B sketches.
-
-    pose (B, 24, 3, 3), the root in the camera frame; six (B, 24, 6), the rough columns it was made from; betas (B, 10);
-    camera (B, 3): scale in px per metre, then the hips' midpoint in px; joints3d (B, 16, 3) m, camera frame, from the hips'
-    midpoint; joints2d (B, 16, 2) px of the network's input; depth (B, 16) m behind the hips' midpoint, as the heatmaps say;
-    heat (B, 16, H, W) the logarithm of each joint's share of every cell, the ring of cells around the picture included.
-    """
-
-    pose: Tensor
-    six: Tensor
-    betas: Tensor
-    camera: Tensor
-    joints3d: Tensor
-    joints2d: Tensor
-    depth: Tensor
-    heat: Tensor
 
 
 class Pose2Pose(nn.Module):
@@ -49,7 +29,7 @@ class Pose2Pose(nn.Module):
         self.backbone = Backbone(width)
         self.position = PositionNet(self.backbone.local_channels)
         self.rotation = RotationNet(self.backbone.local_channels)
-        self.whole = _zeroed(nn.Linear(self.backbone.wide_channels, 10 + 3))
+        self.whole = _zeroed(nn.Linear(self.backbone.wide_channels, 10 + 3 + 24))
         self.skeleton = skeleton
         self.register_buffer("mean_six", to_6d(mean_pose))
 
@@ -57,10 +37,11 @@ class Pose2Pose(nn.Module):
         local, wide = self.backbone(images)
         where, heat = self.position(local)
         # Detached, as published: the rotations must not bend the heatmaps to their liking.
-        six = self.mean_six + self.rotation(local, where.detach())
+        turns, sure = self.rotation(local, where.detach())
+        six = self.mean_six + turns
         pose = from_6d(six)
-        betas, camera = self.whole(wide.mean((2, 3))).split([10, 3], dim=1)
-        size = images.shape[-1]
+        betas, camera, scales = self.whole(wide.mean((2, 3))).split([10, 3, 24], dim=1)
+        size, bone_scales = images.shape[-1], scales.exp()
         return Prediction(
             pose=pose,
             six=six,
@@ -69,12 +50,16 @@ class Pose2Pose(nn.Module):
             joints3d=self.skeleton(pose, betas),
             joints2d=where[..., :2] * size,
             depth=(where[..., 2] * 2 - 1) * DEPTH_RANGE,
-            heat=heat,
+            bone_scales=bone_scales,
+            joints3d_drawn=self.skeleton(pose, betas, bone_scales),
+            confidence=sure.sigmoid(),
+            heat=heat.logsumexp(2),
+            depth_heat=heat.logsumexp((3, 4)),
         )
 
 
 class PositionNet(nn.Module):
-    """Features (B, C, H, W) to joints (B, 16, 3) and the logarithm of each joint's share of the cells (B, 16, H + 2, W + 2).
+    """Features (B, C, H, W) to joints (B, 16, 3) and the logarithm of each joint's share of the cells (B, 16, D, H + 2, W + 2).
 
     x and y of a joint are in [0, 1] across the picture, z in [0, 1] across the depth range.
     """
@@ -91,11 +76,12 @@ class PositionNet(nn.Module):
         x = share.sum((2, 3)) @ _cell_centres(width - 2, 1, heat)
         y = share.sum((2, 4)) @ _cell_centres(height - 2, 1, heat)
         z = share.sum((3, 4)) @ _cell_centres(DEPTH_CELLS, 0, heat)
-        return torch.stack([x, y, z], dim=-1), heat.logsumexp(2)
+        return torch.stack([x, y, z], dim=-1), heat
 
 
 class RotationNet(nn.Module):
-    """Features (B, C, H, W) and joints (B, 16, 3) to what is added to the mean rotations, (B, 24, 6)."""
+    """Features (B, C, H, W) and joints (B, 16, 3) to what is added to the mean rotations, (B, 24, 6), and the log odds (B, 16)
+    that each joint was found."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -103,11 +89,13 @@ class RotationNet(nn.Module):
         known = len(JOINTS) * (POOLED + 3) + len(EDGES) * 3
         self.hidden = nn.Sequential(nn.Linear(known, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
         self.out = _zeroed(nn.Linear(HIDDEN, 24 * 6))
+        self.sure = _zeroed(nn.Linear(HIDDEN, len(JOINTS)))
 
-    def forward(self, features: Tensor, where: Tensor) -> Tensor:
+    def forward(self, features: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
         picked = pool_at(self.reduce(features), where[..., :2])
         known = torch.cat([picked.flatten(1), _geometry(where)], dim=1)
-        return self.out(self.hidden(known)).view(-1, 24, 6)
+        hidden = self.hidden(known)
+        return self.out(hidden).view(-1, 24, 6), self.sure(hidden)
 
 
 def pool_at(features: Tensor, places: Tensor) -> Tensor:

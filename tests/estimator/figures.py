@@ -13,13 +13,16 @@ from estimator.sample import from_hips
 from manifests import schema
 from manifests.dataset import FILE, make_index
 from manifests.recipe import Estimator
-from manifests.skeleton import EDGES
+from manifests.skeleton import BODY_PARTS, EDGES
+from stages.body.camera import intrinsics, project
 from stages.body.model import BodyModel, load_body
+from stages.projections import labels
 from stages.shards.index import layout
 from stages.shards.stage import write_shard
 from stages.shards.tar import write_end, write_member
 
 SIZE = 96
+FAR = 8.0  # metres from the camera
 TINY = Estimator(size=64, width=8, steps=6, batch=4, checkpoint_every=2)
 
 
@@ -29,21 +32,34 @@ def _body() -> BodyModel:
 
 
 def stick_row(number: int, split: str) -> dict:
-    """A row with every column of a sample: a random pose, seen in weak perspective, drawn as lines."""
+    """A row with every column of a sample: a random pose of odd proportions before a camera, drawn as lines."""
     rng = np.random.default_rng(number)
-    pose = rng.normal(0, 0.3, (24, 3))
+    pose, betas, scales = rng.normal(0, 0.3, (24, 3)), rng.normal(0, 1, 10), np.exp(rng.normal(0, 0.1, 24))
     pose[0] = (Rotation.from_euler("x", 180, degrees=True) * Rotation.from_rotvec(rng.normal(0, 0.4, 3))).as_rotvec()
-    betas = rng.normal(0, 1, 10)
-    joints3d = _body().joints(pose, betas)[1]
-    joints2d = from_hips(joints3d)[:, :2] * 0.32 * SIZE + SIZE / 2
+    camera_K, place = intrinsics(0.32 * SIZE * FAR, SIZE), (0, 0, FAR)
+    joints3d, drawn = (_body().joints(pose, betas, s)[1] for s in (None, scales))
+    joints3d, drawn = from_hips(joints3d) + place, from_hips(drawn) + place
+    joints2d = project(drawn, camera_K)
     row = {f.name: np.zeros(schema.shape_of(f), f.type.value_type.to_pandas_dtype()) for f in schema.PROJECTIONS if b"shape" in f.metadata}
-    labels = {"pose": pose, "betas": betas, "joints3d": joints3d, "joints3d_drawn": joints3d, "joints2d": joints2d}
-    row |= {name: value.astype(np.float32) for name, value in labels.items()} | {"visibility": np.full(16, 2, np.uint8)}
+    seen = {
+        "pose": pose, "betas": betas, "bone_scales": scales, "joints3d": joints3d, "joints3d_drawn": drawn, "joints2d": joints2d,
+        "camera_K": camera_K, "camera_R": Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix(), "camera_t": place,
+        "bbox": [*joints2d.min(0), *joints2d.max(0)], "depth_step": labels.depth_step(drawn),
+        "foreshortening": labels.foreshortening(drawn),
+    }  # fmt: skip
+    row |= {name: np.asarray(value, np.float32) for name, value in seen.items()} | {"visibility": np.full(16, 2, np.uint8)}
+    row |= {"limb_order": labels.limb_order(drawn, camera_K), "contacts": _contacts(rng)}
     style = ("ink", "stick")[number % 2]
     words = dict.fromkeys(("proportions", "appearance", "motion", "generator"), "-")
     picture = cv2.imencode(".png", stick_picture(joints2d))[1].tobytes()
     row |= words | {"sample_id": f"{style}-{number:06d}", "style": style, "split": split, "source_id": f"clip-{number}"}
     return row | {"score_ink": 0.1, "image": picture, "image_format": "png", "image_bytes": len(picture)}
+
+
+def _contacts(rng: np.random.Generator) -> np.ndarray:
+    """Any symmetric matrix: what really touches plays no part in reading and writing."""
+    upper = np.triu(rng.random((len(BODY_PARTS), len(BODY_PARTS))) < 0.05, 1)
+    return (upper | upper.T).astype(np.uint8)
 
 
 def stick_picture(joints2d: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from estimator import losses as loss
-from estimator.pose2pose import PositionNet, Prediction, pool_at
+from estimator.pose2pose import PositionNet, pool_at
+from estimator.prediction import Prediction
 from estimator.rotations import from_6d, mean_rotation, to_6d
 from estimator.sample import from_hips
 from manifests.skeleton import EDGES
@@ -20,10 +21,12 @@ from tests.estimator.figures import SIZE
 def test_skeleton_agrees_with_the_body(skeleton):
     rng = np.random.default_rng(0)
     for _ in range(3):
-        pose, betas = rng.normal(0, 0.6, (24, 3)), rng.normal(0, 1, 10)
-        expected = from_hips(load_body().joints(pose, betas)[1])
-        matrices = torch.from_numpy(matrix_from_axis_angle(pose)).float()[None]
-        np.testing.assert_allclose(skeleton(matrices, torch.from_numpy(betas).float()[None])[0].numpy(), expected, atol=1e-5)
+        pose, betas, scales = rng.normal(0, 0.6, (24, 3)), rng.normal(0, 1, 10), rng.uniform(0.5, 2, 24)
+        matrices, shape, factors = (torch.from_numpy(a).float()[None] for a in (matrix_from_axis_angle(pose), betas, scales))
+        body = load_body()
+        np.testing.assert_allclose(skeleton(matrices, shape)[0].numpy(), from_hips(body.joints(pose, betas)[1]), atol=1e-5)
+        drawn = from_hips(body.joints(pose, betas, scales)[1])
+        np.testing.assert_allclose(skeleton(matrices, shape, factors)[0].numpy(), drawn, atol=1e-5)
 
 
 def test_six_numbers_make_the_rotation_they_came_from():
@@ -49,7 +52,8 @@ def test_heatmaps_and_pooling_share_one_scale():
         net.heat.bias.zero_()
     features = torch.zeros(1, 1, 4, 4)
     features[0, 0, 1, 2] = 1
-    where, heat = net(features)
+    where, shares = net(features)
+    heat = shares.logsumexp(2)
     torch.testing.assert_close(where[0, 0, :2], torch.tensor([2.5 / 4, 1.5 / 4]))
     torch.testing.assert_close(pool_at(features, where[..., :2])[0, 0], torch.ones(1))
     assert heat.shape == (1, 16, 6, 6) and heat[0, 0].argmax() == 2 * 6 + 3
@@ -62,10 +66,11 @@ def _truth(sample) -> loss.Batch:
 
 
 def _right(truth: loss.Batch) -> Prediction:
-    camera = torch.tensor([[0.32 * SIZE, SIZE / 2, SIZE / 2]])
+    camera, like = torch.tensor([[0.32 * SIZE, SIZE / 2, SIZE / 2]]), truth.joints3d
     return Prediction(
-        truth.pose, to_6d(truth.pose), truth.betas, camera, truth.joints3d, truth.joints2d, truth.joints3d[..., 2], _heat_at(truth.joints2d)
-    )
+        pose=truth.pose, six=to_6d(truth.pose), betas=truth.betas, camera=camera, joints3d=like, joints2d=truth.joints2d,
+        depth=like[..., 2], bone_scales=torch.ones(1, 24), joints3d_drawn=like, confidence=torch.ones(1, 16), heat=_heat_at(truth.joints2d),
+    )  # fmt: skip
 
 
 def _heat_at(joints2d: torch.Tensor, cells: int = 12) -> torch.Tensor:
