@@ -84,10 +84,10 @@ class PoseCodes(nn.Module):
     @torch.no_grad()
     def follow(self, said: Tensor, codes: Tensor, generator: torch.Generator) -> None:
         """Move the book towards tokens (B, T, D) that chose codes (B, T); codes that hardly anybody chooses become tokens."""
-        rows = said.detach().flatten(0, 1)
-        chosen = F.one_hot(codes.flatten(), self.size.codes).to(rows)
-        self.uses.lerp_(chosen.sum(0), 1 - _MEMORY)
-        self.sums.lerp_(chosen.T @ rows, 1 - _MEMORY)
+        rows, chosen = said.detach().flatten(0, 1), codes.flatten()
+        uses, sums = torch.zeros_like(self.uses), torch.zeros_like(self.sums)
+        self.uses.lerp_(uses.index_add_(0, chosen, rows.new_ones(len(rows))), 1 - _MEMORY)
+        self.sums.lerp_(sums.index_add_(0, chosen, rows), 1 - _MEMORY)
         seldom = self.uses < _SELDOM * self.uses.mean()
         fresh = rows[torch.randint(len(rows), (int(seldom.sum()),), generator=generator).to(rows.device)]
         self.uses[seldom] = self.uses.mean()

@@ -27,7 +27,7 @@ from stages.tensorfile import read_tensors, write_tensors
 from stages.training import State, interruptible
 
 VERSION = 1  # change it when the same poses would train to other weights
-FILE = "codes.safetensors"
+FILE, DEFAULT = "codes.safetensors", CodesSize()
 BATCH, RATE, EMA, COMMITMENT, APART = 256, 1e-3, 0.995, 0.25, 4.0
 _AT_ONCE, _JUDGED, _LOG_EVERY, _SAVE_EVERY = 2000, 2000, 200, 1000
 
@@ -55,7 +55,7 @@ def _ids() -> Iterator[list[str]]:
             yield [f"{style}-{i:06d}" for i in range(first, first + _AT_ONCE)]
 
 
-def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed: int, size: CodesSize = CodesSize()) -> dict[str, float]:
+def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed: int, size: CodesSize = DEFAULT) -> dict[str, float]:
     """Train on poses (N, 24, 3, 3) and write codes.safetensors to `out`; what is lost of the held-out ones. It can be stopped."""
     out.mkdir(parents=True, exist_ok=True)
     identity = {"version": VERSION, "seed": seed, "steps": steps, "poses": len(poses), "size": asdict(size)}
@@ -98,7 +98,6 @@ def judge(net: PoseCodes, skeleton: Skeleton, held: Tensor) -> dict[str, float]:
 def _step(state: State, skeleton: Skeleton, known: Tensor, step: int, steps: int, seed: int) -> float:
     rng = generator(seed, f"step-{step}", "pose-codes")
     net, pose = state.net, known[torch.from_numpy(rng.integers(len(known), size=BATCH))]
-    said = net.encode(pose)
     coded = net(pose)
     apart = (_joints(skeleton, coded.pose) - _joints(skeleton, pose)).norm(dim=-1).mean()
     loss = (coded.pose - pose).abs().mean() + APART * apart + COMMITMENT * coded.commitment
