@@ -13,7 +13,7 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.fitting import Fit, fit
 from estimator.hints import Hints
-from estimator.pose2pose import Pose2Pose
+from estimator.models import load_model
 from estimator.scan import Scan, read_scan, scan_of
 from estimator.skeleton import Skeleton
 from estimator.state import MODEL, finished
@@ -22,7 +22,6 @@ from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
 from stages.detector.crops import cut
 from stages.detector.detect import Detections, load_detector
-from stages.tensorfile import read_tensors
 
 BATCH = 8  # pictures looked at together
 FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
@@ -126,17 +125,12 @@ def load_estimator(
         return Estimator(read_net(folder, body), body, refine)
 
 
-def read_net(folder: Path, body: Path | None) -> tuple[Pose2Pose, int]:
+def read_net(folder: Path, body: Path | None) -> tuple[torch.nn.Module, int]:
     """A finished training's network, for use, and the side of its input. Raises UserError naming the folder."""
-    words = finished(folder)
-    if words is None:
+    if finished(folder) is None:
         raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
-    skeleton = Skeleton(load_body(body))
-    if words["body"] != skeleton.digest():
-        raise UserError(f"{folder / MODEL}: trained with another body; name that body's file")
-    net = Pose2Pose(words["config"]["width"], skeleton, torch.eye(3).expand(24, 3, 3))
-    net.load_state_dict(read_tensors(folder / MODEL)[0])
-    return net.eval(), words["config"]["size"]
+    net, config, _ = load_model(folder / MODEL, Skeleton(load_body(body)))
+    return net, config.size
 
 
 def square(box: np.ndarray, size: int, fill: float = FILL) -> np.ndarray:
