@@ -125,7 +125,7 @@ def _record(block: Any) -> _Recorder:
     return recorder
 
 
-def _parts(pipeline: Any) -> tuple[nn.Module, nn.Module, nn.Module]:
+def _parts(pipeline: Any) -> tuple[Any, Any, Any]:
     return pipeline.vae, pipeline.unet, pipeline.controlnet
 
 
@@ -134,7 +134,7 @@ def _fitted(maps: Tensor, like: Tensor) -> Tensor:
     return maps if maps.shape[-2:] == like.shape[-2:] else F.interpolate(maps, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+def _zeroed(layer: Any) -> Any:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

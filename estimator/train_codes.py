@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +98,8 @@ def judge(net: PoseCodes, skeleton: Skeleton, held: Tensor) -> dict[str, float]:
 
 def _step(state: State, skeleton: Skeleton, known: Tensor, step: int, steps: int, seed: int) -> float:
     rng = generator(seed, f"step-{step}", "pose-codes")
-    net, pose = state.net, known[torch.from_numpy(rng.integers(len(known), size=BATCH))]
+    net: Any = state.net
+    pose = known[torch.from_numpy(rng.integers(len(known), size=BATCH))]
     coded = net(pose)
     apart = (_joints(skeleton, coded.pose) - _joints(skeleton, pose)).norm(dim=-1).mean()
     loss = (coded.pose - pose).abs().mean() + APART * apart + COMMITMENT * coded.commitment
