@@ -15,13 +15,17 @@ from estimator.train_codes import draw_poses, load_codes, train_codes
 from manifests.skeleton import JOINTS
 from stages.annotated.reader import read_annotated
 from stages.body.model import load_body
-from stages.detector.detect import load_detector
+from stages.detector.detect import Detector, load_detector
 from stages.sketches.generator.build import build_pipeline, save_folder
 from stages.sketches.generator.config import load_profile
 
 SMALL = CodesSize(tokens=4, codes=8, code=4, width=16, layers=1)
 HAND = Path(__file__).parents[1] / "data" / "drawings" / "annotations.json"
-DETECTOR = load_detector()
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector()
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +42,21 @@ def guidance_of(joints: torch.Tensor, cells: int) -> Guidance:
     return Guidance(joints, torch.ones(batch, 16), torch.full((batch, 16, 3), 1 / 3), heat)
 
 
-def sketch2pose(generator: Generator) -> Sketch2PoseNet:
+def guide_of(detector: Detector, cells: int) -> Guide:
+    return Guide(detector.finder.net, detector.eyes.net, cells)
+
+
+def sketch2pose(generator: Generator, detector: Detector) -> Sketch2PoseNet:
     torch.manual_seed(3)
-    guide = Guide(DETECTOR.finder.net, DETECTOR.eyes.net, cells=8)
-    return Sketch2PoseNet(16, Skeleton(load_body()), torch.eye(3), guide, generator, PoseCodes(SMALL))
+    return Sketch2PoseNet(16, Skeleton(load_body()), torch.eye(3), guide_of(detector, 8), generator, PoseCodes(SMALL))
 
 
-def test_the_guide_reads_pictures_as_the_detector_does():
+def test_the_guide_reads_pictures_as_the_detector_does(detector):
     samples = [s for s in read_annotated(HAND) if s.image.shape[0] == s.image.shape[1]][:4]
     side = samples[0].image.shape[0]
     images = [s.image for s in samples if s.image.shape[0] == side]
-    found = DETECTOR.detect(images, flip=False)
-    guide = Guide(DETECTOR.finder.net, DETECTOR.eyes.net, cells=16)
-    told = guide(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255)
+    found = detector.detect(images, flip=False)
+    told = guide_of(detector, 16)(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255)
     assert np.median(np.abs(told.joints.numpy() * side - found.joints)) < side / 100
     assert torch.allclose(told.heat.sum((-1, -2)), torch.ones(len(images), 16), atol=1e-4)
     middle = (torch.arange(16) + 0.5) / 16
@@ -58,8 +64,8 @@ def test_the_guide_reads_pictures_as_the_detector_does():
     assert (mean - told.joints).norm(dim=-1).median() < 1 / 16  # the map says what the joints say
 
 
-def test_only_what_is_learned_is_saved_and_learns(generator):
-    net = sketch2pose(generator)
+def test_only_what_is_learned_is_saved_and_learns(generator, detector):
+    net = sketch2pose(generator, detector)
     assert not [name for name in net.state_dict() if any(part in name for part in ("unet", "vae", "book", "eyes"))]
     before = [p.clone() for p in generator.unet.parameters()]
     out = net(torch.rand(2, 3, 32, 32))
