@@ -8,6 +8,7 @@ PRIOR ?= prior.safetensors
 SOURCES ?=
 GENERATOR ?= runs/generator
 PROFILE ?= cpu
+RANKS ?= 1
 STAGE ?=
 START ?=
 MODEL ?=
@@ -19,7 +20,12 @@ CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
 DRAWINGS ?= 25000
 HELD_OUT ?= 360
+PLANTED ?= 200
 KILLS ?= 1000
+ATTACKS ?= 10000
+URL ?=
+FORMAT ?= coco
+OUT ?= runs/export
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,10 +36,10 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv
+.PHONY: help setup demo test test-all test-shards lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
-	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
 	@echo; echo "variables: RECIPE=$(RECIPE) RUN=$(RUN) EXECUTOR=$(EXECUTOR) SET='poses.count=300 run.workers=4'"
 
 setup: $(READY) ## make .venv with the pinned packages
@@ -48,7 +54,7 @@ $(READY): setup.cfg .ci/constraints.txt
 demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation, contact sheet
 	$(MAKE_RUN)
 	$(SKEP) verify $(RUN)
-	$(SKEP) train $(RUN)
+	$(KEEP_MEMORY) $(SKEP) train $(RUN)
 	$(SKEP) evaluate $(RUN)
 	$(SKEP) show $(RUN) --stage filter
 
@@ -61,16 +67,19 @@ test: $(READY) ## quick tests, lint and types
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest
 
+test-shards: $(READY) ## every test of shards and what becomes of samples, the slow ones whole
+	$(BIN)/python -m pytest tests/test_shards.py tests/test_conservation.py tests/test_damage.py tests/test_shard_kills.py tests/test_same_pose.py
+
 poses projections sketches filter shards: $(READY) ## run RECIPE up to this stage
 	$(MAKE_RUN) --until $@
 
 dataset: $(READY) ## run all stages of RECIPE
 	$(MAKE_RUN)
 
-train: $(READY) ## train the estimator on the shards of RUN
-	$(SKEP) train $(RUN)
+train: $(READY) ## train MODEL (pose2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
+	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
 
-evaluate: $(READY) ## compare the estimator of RUN with the mean pose
+evaluate: $(READY) ## every trained model of RUN and the mean pose in one table
 	$(SKEP) evaluate $(RUN)
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
@@ -79,11 +88,24 @@ plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is sp
 status: $(READY) ## what of RUN is done, stale, failed, to do
 	$(SKEP) status $(RUN)
 
-verify: $(READY) ## compare every file of RUN with its sha256
+verify: $(READY) ## compare every file of RUN with its sha256, its splits with each other
 	$(SKEP) verify $(RUN)
 
 show: $(READY) ## contact sheet of the sketches of RUN
 	$(SKEP) show $(RUN) --stage sketches
+
+review: $(READY) ## keep and reject samples of RUN by hand, on a local page
+	$(SKEP) review $(RUN)
+
+push: $(READY) ## copy the dataset of RUN to URL, checked there; goes on where it was cut short
+	$(SKEP) push $(RUN) $(URL)
+
+export: $(READY) ## write the dataset of RUN as FORMAT (hmr2 or coco) into OUT
+	$(SKEP) export $(RUN) $(OUT) --format $(FORMAT)
+
+val-600: $(READY) ## draw the 600 held-out samples, check them, freeze them into the package
+	$(SKEP) run val-600 --run runs/val-600
+	$(BIN)/python -m stages.shards.held_out runs/val-600
 
 doctor: $(READY) ## what this machine has
 	$(SKEP) doctor
@@ -114,6 +136,13 @@ evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
 
+calibrate-filter: $(READY) ## thresholds of the filter for the bundled detector, from HELD_OUT held-out drawings of CACHE
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.filters.calibrate --cache $(CACHE) --count $(HELD_OUT)
+
+evaluate-filter: $(READY) ## share of PLANTED defects of each kind that the filter catches, of clean drawings that it loses
+	$(BIN)/python -m stages.filters.evaluate --each $(PLANTED)
+
 bench-run: $(READY) ## overhead of the frame over bare loops, here and on Ray; the launcher alone
 	$(BIN)/python -m tests.bench_run
 
@@ -122,6 +151,16 @@ bench-memory: $(READY) ## memory of launcher and worker over 5,000 partitions
 
 kill-test: $(READY) ## SIGKILL runs KILLS times, here and on Ray; resumed runs must have the same bytes
 	$(BIN)/python -m tests.kill_test --kills $(KILLS)
+
+damage-test: $(READY) ## cut a shard everywhere, flip its bits: verify and the reader must notice each
+	$(BIN)/python -m tests.damage_test
+
+attack-test: $(READY) ## read ATTACKS prepared shards in 1 GB, and kill the packing of shards 100 times beside a reader
+	$(BIN)/python -m tests.attacks $(ATTACKS)
+	$(BIN)/python -m tests.shard_kills 100
+
+bench-shards: $(READY) ## shards written and read, against a bare tar writer and plain webdataset
+	$(BIN)/python -m tests.bench_shards
 
 bench-labels: $(READY) ## poses and projections a second, against a plain loop of smplx and pyrender
 	$(BIN)/python -m tests.bench_labels

@@ -5,8 +5,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from estimator.data import Sample
-from manifests.skeleton import MIRROR, SMPL_JOINTS
+from estimator.sample import Sample
+from manifests.skeleton import BODY_PARTS, EDGES, LIMB_PAIRS, MIRROR, SMPL_JOINTS
 
 _SWAPPED = {"left": "right", "right": "left"}
 
@@ -19,7 +19,15 @@ def _other_side(name: str) -> str:
 # SMPL joint i of a mirrored figure is joint SMPL_MIRROR[i] of the original.
 SMPL_MIRROR = tuple(SMPL_JOINTS.index(_other_side(name)) for name in SMPL_JOINTS)
 
-# M R M with M = diag(-1, 1, 1): the same as negating y and z of the axis-angle vector.
+# The same for edges and body parts; limb pairs may also come with their limbs in the other order, which turns the sign.
+_EDGES = [EDGES.index((MIRROR[a], MIRROR[b])) for a, b in EDGES]
+_PARTS = [BODY_PARTS.index(_other_side(name)) for name in BODY_PARTS]
+_SWAPS = [(_other_side(a), _other_side(b)) for a, b in LIMB_PAIRS]
+_PAIRS = [LIMB_PAIRS.index(pair if pair in LIMB_PAIRS else pair[::-1]) for pair in _SWAPS]
+_SIGNS = np.array([1 if pair in LIMB_PAIRS else -1 for pair in _SWAPS], np.int8)
+
+# The mirror is M = diag(-1, 1, 1); M R M is R with these signs: the same as negating y and z of the axis-angle vector.
+_MIRROR = np.diag([-1, 1, 1]).astype(np.float32)
 _MIRRORED = np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)
 
 
@@ -35,25 +43,38 @@ def augment(sample: Sample, rng: np.random.Generator) -> Sample:
 
 def mirror(sample: Sample) -> Sample:
     """The sample seen in a mirror: left becomes right in the picture, the joints and the pose."""
-    size = sample.image.shape[0]
-    order = list(MIRROR)
+    size, order, smpl = sample.image.shape[0], list(MIRROR), list(SMPL_MIRROR)
+    flip = np.array([[-1, 0, size], [0, 1, 0], [0, 0, 1]], np.float32)
+    x0, y0, x1, y1 = sample.bbox
     return replace(
         sample,
         image=np.ascontiguousarray(sample.image[:, ::-1]),
         joints2d=(sample.joints2d * (-1, 1) + (size, 0)).astype(np.float32)[order],
         visibility=sample.visibility[order],
-        joints3d=sample.joints3d[order] * np.array((-1, 1, 1), np.float32),
-        pose=sample.pose[list(SMPL_MIRROR)] * _MIRRORED,
+        joints3d=(sample.joints3d @ _MIRROR)[order],
+        joints3d_drawn=(sample.joints3d_drawn @ _MIRROR)[order],
+        hips=_MIRROR @ sample.hips,
+        pose=sample.pose[smpl] * _MIRRORED,
+        bone_scales=sample.bone_scales[smpl],
+        depth_step=sample.depth_step[_EDGES],
+        foreshortening=sample.foreshortening[_EDGES],
+        limb_order=sample.limb_order[_PAIRS] * _SIGNS,
+        contacts=sample.contacts[_PARTS][:, _PARTS],
+        bbox=np.array([size - x1, y0, size - x0, y1], np.float32),
+        camera_K=flip @ sample.camera_K @ _MIRROR,
+        camera_R=sample.camera_R * _MIRRORED,
+        camera_t=_MIRROR @ sample.camera_t,
     )
 
 
 def move(sample: Sample, turn: float, scale: float, shift: np.ndarray) -> Sample:
     """Turn (degrees, from x right to y down) and scale about the picture's centre, then shift (2,) px.
 
-    Turning the picture turns the figure about the line of sight; scale and shift leave the 3D labels alone.
+    Turning the picture turns the figure about the line of sight; scale and shift leave the 3D labels alone. The box turns with
+    its corners, so it may end up wider than the figure.
     """
     size = sample.image.shape[0]
-    turned = _about_z(turn)
+    turned = _about_z(turn).astype(np.float32)
     linear = scale * turned[:2, :2]
     offset = size / 2 - linear @ (size / 2, size / 2) + shift
     joints2d = (sample.joints2d @ linear.T + offset).astype(np.float32)
@@ -63,14 +84,30 @@ def move(sample: Sample, turn: float, scale: float, shift: np.ndarray) -> Sample
         image=_warp(sample.image, linear, offset),
         joints2d=joints2d,
         visibility=np.where(outside, 0, sample.visibility).astype(np.uint8),
-        joints3d=(sample.joints3d @ turned.T).astype(np.float32),
-        pose=np.concatenate([turned @ sample.pose[:1], sample.pose[1:]]).astype(np.float32),
+        joints3d=sample.joints3d @ turned.T,
+        joints3d_drawn=sample.joints3d_drawn @ turned.T,
+        hips=turned @ sample.hips,
+        pose=np.concatenate([turned @ sample.pose[:1], sample.pose[1:]]),
+        bbox=_box(sample.bbox, linear, offset),
+        camera_K=_plane(linear, offset) @ sample.camera_K @ turned.T,
+        camera_R=turned @ sample.camera_R,
+        camera_t=turned @ sample.camera_t,
     )
 
 
 def _about_z(degrees: float) -> np.ndarray:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def _plane(linear: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """linear (2, 2) and offset (2,) px as one matrix (3, 3) on homogeneous pixels."""
+    return np.block([[linear, offset[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]]).astype(np.float32)
+
+
+def _box(bbox: np.ndarray, linear: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    corners = bbox[[[0, 1], [2, 1], [0, 3], [2, 3]]] @ linear.T + offset
+    return np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32)
 
 
 def _warp(image: np.ndarray, linear: np.ndarray, offset: np.ndarray) -> np.ndarray:

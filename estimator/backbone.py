@@ -1,10 +1,10 @@
-"""A compact convolutional backbone, trained from scratch on a few hundred sketches."""
+"""A compact convolutional backbone, trained from scratch."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 STRIDE = 8  # px per cell of the map that joints are found in
-GROUPS = 4
 
 
 class Backbone(nn.Module):
@@ -13,18 +13,26 @@ class Backbone(nn.Module):
     The local map also holds the wide one, scaled up: a wrist is found by its strokes, and told left from right by the figure.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, groups: int = 1):
         super().__init__()
         self.local_channels, self.wide_channels = 2 * width, 4 * width
         self.fine = nn.Sequential(
-            _down(3, width // 2), _down(width // 2, width), _Residual(width),
-            _down(width, 2 * width), _Residual(2 * width), _Residual(2 * width),
+            _down(3, width // 2, groups), _down(width // 2, width, groups), _Residual(width, groups),
+            _down(width, 2 * width, groups), _Residual(2 * width, groups), _Residual(2 * width, groups),
         )  # fmt: skip
-        self.wide = nn.Sequential(_down(2 * width, 4 * width), _Residual(4 * width), _Residual(4 * width))
+        self.wide = nn.Sequential(_down(2 * width, 4 * width, groups), _Residual(4 * width, groups), _Residual(4 * width, groups))
         self.lift = nn.Conv2d(4 * width, 2 * width, 1)
-        self.join = _Residual(2 * width)
+        self.join = _Residual(2 * width, groups)
+        self.dtype = torch.float32  # of autocast
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if self.dtype == torch.float32:
+            return self._maps(images)
+        with torch.autocast(images.device.type, self.dtype):
+            local, wide = self._maps(images)
+        return local.float(), wide.float()
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.fine(images * 2 - 1)
         wide = self.wide(fine)
         above = F.interpolate(self.lift(wide), scale_factor=2, mode="bilinear", align_corners=False)
@@ -34,9 +42,10 @@ class Backbone(nn.Module):
 class _Residual(nn.Module):
     """Two convolutions beside a short cut. Groups, not batches, are normalised: batches are small."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, groups: int):
         super().__init__()
-        self.body = nn.Sequential(_norm(channels), nn.SiLU(), _conv(channels), _norm(channels), nn.SiLU(), _conv(channels))
+        first, second = (nn.Sequential(nn.GroupNorm(groups, channels), nn.SiLU(), _conv(channels)) for _ in range(2))
+        self.body = nn.Sequential(*first, *second)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -46,9 +55,5 @@ def _conv(channels: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, 3, padding=1)
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(GROUPS, channels)
-
-
-def _down(channels: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(channels, out, 3, stride=2, padding=1), _norm(out), nn.SiLU())
+def _down(channels: int, out: int, groups: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.GroupNorm(groups, out), nn.SiLU())

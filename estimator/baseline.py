@@ -13,10 +13,14 @@ MOST = 2000
 
 @dataclass(frozen=True)
 class MeanPose:
-    """Means over a split: pose (24, 3, 3), joints3d (16, 3) m from the hips' midpoint, joints2d (16, 2) in [0, 1] of the picture."""
+    """Means over a split: pose (24, 3, 3), betas (10,), bone_scales (24,), joints3d and joints3d_drawn (16, 3) m from the hips'
+    midpoint, joints2d (16, 2) in [0, 1] of the picture."""
 
     pose: np.ndarray
+    betas: np.ndarray
+    bone_scales: np.ndarray
     joints3d: np.ndarray
+    joints3d_drawn: np.ndarray
     joints2d: np.ndarray
 
 
@@ -26,6 +30,9 @@ def mean_pose(sketches: Sketches) -> MeanPose:
     samples = [sketches[int(index)] for index in chosen]
     return MeanPose(
         pose=mean_rotation(np.stack([s.pose for s in samples])),
+        betas=np.mean([s.betas for s in samples], axis=0),
+        bone_scales=np.exp(np.mean([np.log(s.bone_scales) for s in samples], axis=0)),
         joints3d=np.mean([s.joints3d for s in samples], axis=0),
+        joints3d_drawn=np.mean([s.joints3d_drawn for s in samples], axis=0),
         joints2d=np.mean([s.joints2d for s in samples], axis=0) / sketches.size,
     )

@@ -1,75 +1,99 @@
-"""Reading a dataset: shards are indexed by their tar headers, samples are decoded on demand, nothing is ever unpickled."""
+"""Reading a dataset to learn from: samples by number (`Sketches`), or as a stream that nodes and workers share (`SkepDataset`).
 
-import hashlib
-import io
-import json
-import tarfile
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+Every sample is compared with its sha256 before it is decoded; damage is a BadShard that names the shard and the offset.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
-from PIL import Image
+import torch
 from torch.utils import data
 
-from manifests.dataset import FILE, read_dataset
+from estimator.sample import Sample, decode
+from manifests.dataset import FILE, Dataset, ShardFile
 from manifests.errors import UserError
-from manifests.sample import decode_labels
-from manifests.skeleton import LEFT_HIP, RIGHT_HIP
-from stages.body.rotations import matrix_from_axis_angle
+from manifests.randomness import generator
+from stages.shards.read import Packed, Place, packed_samples, places, sample_at
+from stages.shards.tar import refuse
 
-IMAGES = ("png", "jpg")
-MEMBERS = (*IMAGES, "json", "npz")
-# Far above any sample of ours: a member that claims more is refused before it is read.
-MAX_BYTES, MAX_PIXELS = 16 << 20, 2048 * 2048
 # Decoded pictures of a dataset up to this size stay in memory.
 CACHE_BYTES = 1 << 30
 
+Augment = Callable[[Sample, np.random.Generator], Sample]
 
-@dataclass(frozen=True)
-class Sample:
-    """One sketch with its labels, the picture scaled to `size` pixels a side.
 
-    image (S, S, 3) uint8 RGB; joints2d (16, 2) px of that picture; visibility (16,) as in the schema;
-    joints3d (16, 3) m, camera frame, from the hips' midpoint; pose (24, 3, 3), the root in the camera frame; betas (10,).
+class SkepDataset(data.IterableDataset[Sample]):
+    """The samples of one split, for a DataLoader of any downstream trainer.
+
+    Shards are shared out among nodes, and a node's among its workers; each sample comes once an epoch. With `shuffle` the
+    order of shards is drawn anew each epoch, and samples are drawn from that many read ahead. Same seed, epoch, nodes and
+    workers: same order. What `augment` draws depends on seed, epoch and sample alone.
     """
 
-    sample_id: str
-    style: str
-    image: np.ndarray
-    joints2d: np.ndarray
-    visibility: np.ndarray
-    joints3d: np.ndarray
-    pose: np.ndarray
-    betas: np.ndarray
+    def __init__(
+        self,
+        dataset: str | Path,
+        split: str = "train",
+        size: int | None = None,
+        *,
+        shuffle: int = 0,
+        seed: int = 0,
+        augment: Augment | None = None,
+        node: tuple[int, int] | None = None,
+        check: bool = True,
+    ):
+        """dataset: folder or fsspec URL. size: side of the pictures in pixels; None: as stored. shuffle: samples read ahead, 0 for
+        none. augment: called with each sample and its generator. node: (rank, count); None asks torch.distributed. check: compare
+        every sample with its sha256. Raises UserError where there is no such dataset."""
+        self._dataset, self.size, self.shuffle, self.seed = Dataset(dataset), size, shuffle, seed
+        self.augment, self.node, self.check = augment, node, check
+        self.shards = self._dataset.shards(split)
+        # Shared, so that workers that outlive an epoch see it too.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
+    def set_epoch(self, epoch: int) -> None:
+        """Before an epoch: which order and which augmentation it has."""
+        self._epoch.fill_(epoch)
 
-@dataclass(frozen=True)
-class Entry:
-    """Where a sample lies: its shard, and {extension: (offset, bytes)} of its members."""
+    def __iter__(self) -> Iterator[Sample]:
+        """Raises BadShard at damage, UserError where there are fewer shards than nodes."""
+        epoch = f"epoch {self._epoch.item()}"
+        packed = self._packed(self._mine(epoch))
+        if self.shuffle:
+            packed = shuffled(packed, self.shuffle, generator(self.seed, "order", epoch))
+        for sample in (decode(p, self.size) for p in packed):
+            yield self.augment(sample, generator(self.seed, sample.sample_id, epoch)) if self.augment else sample
 
-    sample_id: str
-    shard: Path
-    members: dict[str, tuple[int, int]]
+    def _mine(self, epoch: str) -> list[ShardFile]:
+        """The shards of this worker of this node."""
+        rank, nodes = self.node or _node()
+        if len(self.shards) < nodes:
+            raise UserError(f"{self._dataset.address(FILE)}: {len(self.shards)} shards for {nodes} nodes; pack fewer samples a shard")
+        order = generator(self.seed, "shards", epoch).permutation(len(self.shards)) if self.shuffle else range(len(self.shards))
+        info = data.get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        return [self.shards[i] for i in order][rank::nodes][worker::workers]
 
-    def read(self, extension: str) -> bytes:
-        """One member's bytes."""
-        offset, size = self.members[extension]
-        with self.shard.open("rb") as f:
-            f.seek(offset)
-            return f.read(size)
+    def _packed(self, shards: list[ShardFile]) -> Iterator[Packed]:
+        for shard in shards:
+            address, count = self._dataset.address(shard.shard), 0
+            with self._dataset.open(shard.shard) as file:
+                for packed in packed_samples(file, address, self.check):
+                    count += 1
+                    yield packed
+            if count != shard.samples:
+                refuse(address, shard.bytes, f"{count} samples where {FILE} says {shard.samples}")
 
 
 class Sketches(data.Dataset[Sample]):
-    """The samples of one split, pictures scaled to `size`; small sets stay in memory once read."""
+    """The samples of one split by number, pictures scaled to `size`; small sets stay in memory once read."""
 
-    def __init__(self, dataset: Path, split: str, size: int):
-        self.size = size
-        self.entries = [entry for shard in _shards(dataset, split) for entry in _index(shard)]
-        if not self.entries:
-            raise UserError(f"{dataset / FILE}: the {split} split has no samples")
+    def __init__(self, dataset: str | Path, split: str, size: int):
+        """Raises UserError where there is no such dataset, BadShard where a shard is not laid out as it was."""
+        self.size, self._dataset = size, Dataset(dataset)
+        self.entries = [entry for shard in self._dataset.shards(split) for entry in self._entries(shard)]
         self._cache: dict[int, Sample] = {}
         self._keep = len(self.entries) * size * size * 3 <= CACHE_BYTES
 
@@ -77,109 +101,46 @@ class Sketches(data.Dataset[Sample]):
         return len(self.entries)
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self._cache.get(index) or _decode(self.entries[index], self.size)
+        sample = self._cache.get(index) or self._read(self.entries[index])
         if self._keep:
             self._cache[index] = sample
         return sample
 
+    def _entries(self, shard: ShardFile) -> "list[_Entry]":
+        with self._dataset.open(shard.shard) as file:
+            found = places(file, self._dataset.address(shard.shard))
+        return [_Entry(shard.shard, place) for place in found]
+
+    def _read(self, entry: "_Entry") -> Sample:
+        with self._dataset.open(entry.shard) as file:
+            return decode(sample_at(file, self._dataset.address(entry.shard), entry.place), self.size)
+
+
+class _Entry(NamedTuple):
+    shard: str
+    place: Place
+
 
 def dataset_digest(dataset: Path) -> str:
     """sha256 of dataset.json, which holds that of every shard."""
-    return hashlib.sha256(_read(dataset / FILE)).hexdigest()
+    return Dataset(dataset).digest
 
 
-def from_hips(joints3d: np.ndarray) -> np.ndarray:
-    """Joints (..., 16, 3) counted from the midpoint of the hips."""
-    return joints3d - joints3d[..., (RIGHT_HIP, LEFT_HIP), :].mean(-2, keepdims=True)
+def shuffled(stream: Iterator[Packed], ahead: int, rng: np.random.Generator) -> Iterator[Packed]:
+    """The stream in another order: each sample is drawn from `ahead` that were read."""
+    held: list[Packed] = []
+    for packed in stream:
+        if len(held) < ahead:
+            held.append(packed)
+            continue
+        i = int(rng.integers(ahead))
+        held[i], packed = packed, held[i]
+        yield packed
+    yield from (held[i] for i in rng.permutation(len(held)))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as e:
-        raise UserError(f"{path}: cannot read this dataset ({e.strerror})") from None
-
-
-def _shards(dataset: Path, split: str) -> list[Path]:
-    path = dataset / FILE
-    try:
-        shards = read_dataset(_read(path), str(path))["shards"]
-        listed = [(Path(s["shard"]), int(s["bytes"])) for s in shards if s["split"] == split]
-    except (KeyError, TypeError):
-        raise UserError(f"{path}: not the index of a dataset, expected a list `shards` of shard, split, bytes") from None
-    for name, size in listed:
-        _check_shard(dataset / name.name, name, size)
-    return [dataset / name for name, _ in listed]
-
-
-def _check_shard(path: Path, listed: Path, size: int) -> None:
-    if str(listed) != path.name:
-        raise UserError(f"{path.parent / FILE}: shard {listed} lies outside the dataset's folder")
-    if not path.is_file():
-        raise UserError(f"{path}: this shard is missing")
-    if path.stat().st_size != size:
-        raise UserError(f"{path}: {path.stat().st_size} bytes where dataset.json says {size}; run the pipeline's verify")
-
-
-def _index(shard: Path) -> list[Entry]:
-    found: dict[str, dict[str, tuple[int, int]]] = {}
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                key, extension = _member_name(shard, member)
-                found.setdefault(key, {})[extension] = (member.offset_data, member.size)
-    except tarfile.TarError as e:
-        raise UserError(f"{shard}: not a whole tar file ({e})") from None
-    for key, members in found.items():
-        if len(members) != 3 or not {"json", "npz"} < members.keys():
-            raise UserError(f"{shard}: sample {key} has members {sorted(members)}, expected a picture, json and npz")
-    return [Entry(key, shard, members) for key, members in found.items()]
-
-
-def _member_name(shard: Path, member: tarfile.TarInfo) -> tuple[str, str]:
-    key, _, extension = member.name.partition(".")
-    if not member.isreg() or "/" in member.name or extension not in MEMBERS or member.size > MAX_BYTES:
-        raise UserError(f"{shard}: refuses member {member.name}, expected small files named <sample_id>.({'|'.join(MEMBERS)})")
-    return key, extension
-
-
-def _decode(entry: Entry, size: int) -> Sample:
-    extension = next(e for e in IMAGES if e in entry.members)
-    image = _checked(entry, extension, _decode_image)
-    labels = _checked(entry, "npz", _decode_arrays)
-    words = _checked(entry, "json", json.loads)
-    return Sample(
-        sample_id=entry.sample_id,
-        style=words["style"],
-        image=cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA),
-        joints2d=labels["joints2d"] * np.float32(size / image.shape[0]),
-        visibility=labels["visibility"],
-        joints3d=from_hips(labels["joints3d"]),
-        pose=matrix_from_axis_angle(labels["pose"]).astype(np.float32),
-        betas=labels["betas"],
-    )
-
-
-def _checked(entry: Entry, extension: str, decode: Callable):
-    try:
-        return decode(entry.read(extension))
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, cv2.error) as e:
-        raise UserError(f"{entry.shard}: member {entry.sample_id}.{extension} does not decode ({e})") from None
-
-
-def _decode_image(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as header:  # reads no pixels yet
-        width, height = header.size
-    if width != height or width * height > MAX_PIXELS:
-        raise ValueError(f"expected a square picture of at most {MAX_PIXELS} pixels, got {width}x{height}")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError("damaged picture")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _decode_arrays(data: bytes) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(item.file_size for item in archive.infolist()) > MAX_BYTES:
-            raise ValueError("the arrays unpack to more than a sample holds")
-    return decode_labels(data)
+def _node() -> tuple[int, int]:
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

@@ -1,143 +1,140 @@
-"""Evaluation on the held-out split: each method's errors, per style and over all, as JSON, as a table and as pictures."""
+"""Evaluation on a held-out split: every method in one table, as JSON, as Markdown and as pictures."""
 
 import json
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from estimator import metrics, picture
+from estimator import picture
 from estimator.baseline import mean_pose
-from estimator.data import Sample, Sketches, dataset_digest
-from estimator.losses import collate
-from estimator.pose2pose import Pose2Pose
+from estimator.data import Sketches
+from estimator.inference import predict_all
+from estimator.intervals import Resamples, Value, of_rows
+from estimator.metrics import Shares
+from estimator.models import load_model
+from estimator.prediction import Prediction
+from estimator.sample import Sample
+from estimator.scores import UNITS, Judge, Said
 from estimator.skeleton import Skeleton
 from estimator.state import MODEL
-from estimator.train import default_device, fixed_threads
+from estimator.train import fixed_threads
 from manifests.errors import UserError
-from manifests.recipe import Estimator
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
-from stages.tensorfile import read_tensors, write_atomically
+from stages.tensorfile import write_atomically
 
-RESULT, TABLE, PICTURE = "evaluation.json", "evaluation.md", "evaluation.png"
-UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "pck": "share within 0.1 torso", "rotation": "degrees", "ms": "a sketch"}
-ROWS = 2  # pictures of each style
+RESULT, TABLE, PAIRED, RELIABILITY = "evaluation.json", "evaluation.md", "paired.json", "reliability.json"
+MEAN = "mean_pose"
+ROWS, WORST = 2, 12  # pictures of each style; of the worst
 
-
-@dataclass(frozen=True)
-class Guess:
-    """What a method says of N samples: pose (N, 24, 3, 3), joints3d (N, 16, 3) m, joints2d (N, 16, 2) px; seconds for all."""
-
-    pose: np.ndarray
-    joints3d: np.ndarray
-    joints2d: np.ndarray
-    seconds: float
+# method or pair of methods: style or all: metric: {value, low, high}
+Table = dict[str, dict[str, dict[str, Value]]]
 
 
-def evaluate(dataset: Path, out: Path, config: Estimator, body: Path | None, log: Callable[[str], None] = print) -> dict:
-    """Compare the mean pose and the model in `out` on the val split: {method: {style or all: {metric: value}}}.
+def evaluate(dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print) -> Table:
+    """Compare the mean pose of the train split of `train` with every model `<out>/<name>/model.safetensors` on the val split of
+    `dataset`: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
 
-    Writes evaluation.json, evaluation.md and evaluation.png to `out`, and logs the table.
+    Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, tables and pictures to
+    `out`, and logs the table. Raises UserError where there is no model, or models of different picture sizes.
     """
-    sketches = Sketches(dataset, "val", config.size)
-    net = load_model(out, dataset, config, Skeleton(load_body(body)))
-    samples = [sketches[index] for index in range(len(sketches))]
-    guesses = {
-        "mean_pose": guess_mean(Sketches(dataset, "train", config.size), len(samples)),
-        "pose2pose": guess_net(net, samples, config.batch),
-    }
-    result = {method: by_style(guess, samples) for method, guess in guesses.items()}
+    files = sorted(out.glob(f"*/{MODEL}"))
+    if not files:
+        raise UserError(f"{out}: no trained model; train one first")
+    judge, said = _say(dataset, files, body, train)
+    scores = {method: judge.scores(words) for method, words in said.items()}
+    result, paired = _by_style(scores, judge.samples)
     text = table(result)
-    write_atomically(out / RESULT, json.dumps(result, indent=1).encode() + b"\n")
+    _write(out / RESULT, result)
+    _write(out / PAIRED, paired)
+    _write(out / RELIABILITY, reliable := {method: judge.reliability(words) for method, words in said.items() if method != MEAN})
     write_atomically(out / TABLE, text.encode())
-    write_atomically(out / PICTURE, _picture(samples, guesses["pose2pose"]))
+    for method, words in reliable.items():
+        write_atomically(out / f"{method}.reliability.png", _png(picture.reliability(words["bins"])))
+        _pictures(out, method, judge.samples, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))
     log(text)
     return result
 
 
-def load_model(out: Path, dataset: Path, config: Estimator, skeleton: Skeleton) -> Pose2Pose:
-    """The trained network, ready to predict. Refuses one that was trained on other data, size, width or body."""
-    weights, words = read_tensors(out / MODEL)
-    expected = {"dataset": dataset_digest(dataset), "body": skeleton.digest(), "size": config.size, "width": config.width}
-    found = {**words["config"], **words}
-    if changed := [name for name, value in expected.items() if found[name] != value]:
-        raise UserError(f"{out / MODEL}: trained with another {' and '.join(changed)}; train the estimator again")
-    net = Pose2Pose(config.width, skeleton, torch.eye(3).expand(24, 3, 3))
-    net.load_state_dict(weights)
-    return net.to(default_device()).eval()
+def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path) -> tuple[Judge, dict[str, Said]]:
+    """What each method says of the val split, all seen at one size."""
+    skeleton = Skeleton(load_body(body))
+    nets = {file.parent.name: load_model(file, skeleton)[:2] for file in files}
+    sizes = {config.size for _, config in nets.values()}
+    if len(sizes) > 1:
+        raise UserError(f"{files[0].parent.parent}: its models look at pictures of different sizes; train all at one size")
+    sketches = Sketches(dataset, "val", size := sizes.pop())
+    samples = [sketches[index] for index in range(len(sketches))]
+    said = {MEAN: say_mean(Sketches(train, "train", size), len(samples))}
+    with fixed_threads():
+        said |= {name: Said(*predict_all(net, samples, config.batch)) for name, (net, config) in nets.items()}
+    return Judge(body, samples), said
 
 
-def guess_mean(train: Sketches, count: int) -> Guess:
-    """The mean pose of the train split, `count` times over."""
+def say_mean(train: Sketches, count: int) -> Said:
+    """The mean pose of the train split, `count` times over; it looks at nothing, so it is sure of nothing."""
     mean = mean_pose(train)
-    pose, joints3d, joints2d = (np.repeat(a[None], count, 0) for a in (mean.pose, mean.joints3d, mean.joints2d * train.size))
-    return Guess(pose, joints3d, joints2d, 0.0)
+    told = {name: torch.from_numpy(np.asarray(value, np.float32)).expand(count, *value.shape) for name, value in vars(mean).items()}
+    told["joints2d"] = told["joints2d"] * train.size
+    nothing = torch.zeros(count, 16)
+    six, camera = torch.zeros(count, 24, 6), torch.zeros(count, 3)
+    return Said(Prediction(**told, six=six, camera=camera, depth=told["joints3d_drawn"][..., 2], confidence=nothing), 0.0)
 
 
-@fixed_threads()
-@torch.inference_mode()
-def guess_net(net: Pose2Pose, samples: list[Sample], batch: int) -> Guess:
-    """The network's word on each sample; the time covers the network alone."""
-    device, parts, seconds = default_device(), [], 0.0
-    for start in range(0, len(samples), batch):
-        images = collate(samples[start : start + batch], device).images
-        began = time.perf_counter()
-        seen = net(images)
-        parts.append([a.cpu().numpy() for a in (seen.pose, seen.joints3d, seen.joints2d)])
-        seconds += time.perf_counter() - began
-    pose, joints3d, joints2d = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Guess(pose, joints3d, joints2d, seconds)
-
-
-def by_style(guess: Guess, samples: list[Sample]) -> dict[str, dict[str, float | None]]:
-    """Means of every metric, per style that has samples and over all."""
-    names = ("joints3d", "joints2d", "visibility", "pose")
-    joints3d, joints2d, visibility, pose = (np.stack([getattr(sample, name) for sample in samples]) for name in names)
-    errors = {
-        "mpjpe": metrics.mpjpe(guess.joints3d, joints3d),
-        "pa_mpjpe": metrics.pa_mpjpe(guess.joints3d, joints3d),
-        "pck": metrics.pck(guess.joints2d, joints2d, visibility),
-        "rotation": metrics.rotation_error(guess.pose, pose),
-        "ms": np.full(len(samples), 1000 * guess.seconds / len(samples)),
-    }
+def _by_style(scores: dict[str, dict[str, np.ndarray | Shares]], samples: list[Sample]) -> tuple[Table, Table]:
+    """Values of every method, and differences of every two, per style that has samples and over all."""
     styles = np.array([s.style for s in samples])
     groups = {style: styles == style for style in STYLES if style in styles} | {"all": np.ones(len(samples), bool)}
-    return {name: _means(errors, rows) for name, rows in groups.items()}
+    result: Table = {method: {} for method in scores}
+    paired: Table = {f"{b} - {a}": {} for a, b in combinations(scores, 2)}
+    for style, rows in groups.items():
+        resamples = Resamples(int(rows.sum()))
+        mine = {method: {name: of_rows(values, rows) for name, values in all_of.items()} for method, all_of in scores.items()}
+        for method, values in mine.items():
+            count = float(rows.sum())
+            result[method][style] = {"samples": {"value": count, "low": count, "high": count}}
+            result[method][style] |= {name: resamples.mean(v) for name, v in values.items()}
+        for a, b in combinations(mine, 2):
+            paired[f"{b} - {a}"][style] = {name: resamples.difference(mine[b][name], mine[a][name]) for name in UNITS}
+    return result, paired
 
 
-def _means(errors: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, float | None]:
-    known = {name: values[rows][~np.isnan(values[rows])] for name, values in errors.items()}
-    return {"samples": int(rows.sum())} | {name: round(float(v.mean()), 4) if v.size else None for name, v in known.items()}
-
-
-def table(result: dict) -> str:
+def table(result: Table) -> str:
     """The result as a Markdown table."""
     head = ["method", "style", "samples", *(f"{name} ({unit})" for name, unit in UNITS.items())]
     lines = [head, ["---", "---", *["---:"] * (len(head) - 2)]]
     for method, groups in result.items():
         for style, values in groups.items():
-            numbers = [_number(values[name], 3 if name == "pck" else 1) for name in UNITS]
-            lines.append([method, style, str(values["samples"]), *numbers])
+            numbers = [_number(values[name], 1 if unit in ("mm", "degrees", "a sketch") else 3) for name, unit in UNITS.items()]
+            lines.append([method, style, f"{values['samples']['value']:.0f}", *numbers])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _number(value: Value, digits: int) -> str:
+    return "-" if value["value"] is None else f"{value['value']:.{digits}f}"
 
 
-def _picture(samples: list[Sample], guess: Guess) -> bytes:
-    rows = []
-    for index in [i for style in STYLES for i in _of_style(samples, style)[:ROWS]]:
-        sample = samples[index]
-        found, true = (guess.joints2d[index], guess.joints3d[index]), (sample.joints2d, sample.joints3d)
-        rows.append(picture.row(sample.image, sample.sample_id, found, true))
-    return cv2.imencode(".png", cv2.cvtColor(picture.grid(rows), cv2.COLOR_RGB2BGR))[1].tobytes()
+def _pictures(out: Path, method: str, samples: list[Sample], seen: Prediction, errors: np.ndarray) -> None:
+    """Some of each style, and the worst of all."""
+    some = [i for style in STYLES for i in [i for i, s in enumerate(samples) if s.style == style][:ROWS]]
+    worst = [int(i) for i in np.argsort(-errors, kind="stable")[:WORST]]
+    for name, chosen in (("evaluation", some), ("worst", worst)):
+        rows = [_row(samples[i], seen, i, f"{samples[i].sample_id}  PA-MPJPE {errors[i]:.0f} mm") for i in chosen]
+        write_atomically(out / f"{method}.{name}.png", _png(picture.grid(rows)))
 
 
-def _of_style(samples: list[Sample], style: str) -> list[int]:
-    return [index for index, sample in enumerate(samples) if sample.style == style]
+def _row(sample: Sample, seen: Prediction, index: int, caption: str) -> np.ndarray:
+    found = seen.joints2d[index].numpy(), seen.joints3d_drawn[index].numpy()
+    return picture.row(sample.image, caption, found, (sample.joints2d, sample.joints3d_drawn))
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _write(path: Path, words: dict) -> None:
+    write_atomically(path, json.dumps(words, indent=1).encode() + b"\n")

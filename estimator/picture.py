@@ -7,7 +7,7 @@ import numpy as np
 
 from manifests.skeleton import EDGES, JOINTS
 
-CELL, HEAD = 192, 24
+CELL, HEAD, PLOT = 192, 24, 360
 COLUMNS = ("sketch", "found", "front", "side", "true", "front", "side")
 METRES = 2.4  # across a cell of the 3D views
 SIDES = {"right": (220, 90, 30), "left": (30, 90, 220)}
@@ -27,6 +27,24 @@ def row(image: np.ndarray, name: str, found: tuple[np.ndarray, np.ndarray], true
 def grid(rows: list[np.ndarray]) -> np.ndarray:
     """Rows below one another under the names of their columns."""
     return np.concatenate([_caption(COLUMNS), *rows])
+
+
+def reliability(bins: list[dict]) -> np.ndarray:
+    """Share of joints found over their confidence (PLOT, PLOT, 3) uint8 RGB; what lies on the diagonal means what it says."""
+    canvas = np.full((PLOT, PLOT, 3), PAPER, np.uint8)
+    inner = PLOT - 2 * HEAD
+
+    def at(x: float, y: float) -> tuple[int, int]:
+        return HEAD + round(x * inner), PLOT - HEAD - round(y * inner)
+
+    cv2.rectangle(canvas, at(0, 0), at(1, 1), MIDDLE)
+    cv2.line(canvas, at(0, 0), at(1, 1), MIDDLE, 1, cv2.LINE_AA)
+    most = max((b["joints"] for b in bins), default=1)
+    for b in bins:
+        cv2.circle(canvas, at(b["confidence"], b["found"]), 3 + round(9 * (b["joints"] / most) ** 0.5), SIDES["left"], -1, cv2.LINE_AA)
+    for words, spot in (("confidence", (PLOT // 2 - 40, PLOT - 7)), ("found", (4, HEAD - 7)), ("size: joints", (PLOT - 110, HEAD - 7))):
+        cv2.putText(canvas, words, spot, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+    return canvas
 
 
 def _view(joints: np.ndarray, axes: tuple[int, int], depth: int) -> np.ndarray:

@@ -10,34 +10,43 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from estimator.augment import augment
 from estimator.baseline import mean_pose
+from estimator.batch import Batch
+from estimator.calibration import calibrated
 from estimator.data import Sketches, dataset_digest
-from estimator.losses import Batch, collate, losses, total
-from estimator.pose2pose import Pose2Pose
+from estimator.losses.criterion import Criterion, weights_of
+from estimator.models import build, default_device
+from estimator.ranks import Ranks, joined
 from estimator.skeleton import Skeleton
 from estimator.state import CHECKPOINT, MODEL, finished, publish
-from manifests.randomness import generator
+from estimator.steps import Steps, held_out
+from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
 from stages.training import State, interruptible
 
 # Change it when the same recipe would train to other weights.
-VERSION = 2
+VERSION = 3
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
-LOG_EVERY, WARMUP, EMA = 50, 50, 0.99
+LOG_EVERY, WARMUP = 50, 50
+# What leaves the weights as they are.
+_OF_THE_RUN = {"checkpoint_every", "workers"}
+
+Log = Callable[[str], None]
 
 
-def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, log: Callable[[str], None] = print) -> Path:
-    """Train a Pose2Pose on the train split for `config.steps` steps and return `<out>/model.safetensors`.
+def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, log: Log = print) -> Path:
+    """Train the config's model on the train split for `config.steps` steps and return `<out>/model.safetensors`.
 
     A finished training is left alone, an unfinished one goes on from its last checkpoint. Other data, recipe or body start over.
     """
-    skeleton = Skeleton(load_body(body))
+    model, weights = load_body(body), weights_of(config.losses, config.weights)
+    skeleton = Skeleton(model)
     identity = {
         "version": VERSION,
-        "config": config.model_dump(mode="json", exclude={"checkpoint_every"}),
+        "config": config.model_dump(mode="json", exclude=_OF_THE_RUN),
+        "losses": weights,
         "seed": seed,
         "dataset": dataset_digest(dataset),
         "body": skeleton.digest(),
@@ -46,38 +55,54 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
         log(f"{out / MODEL}: trained already, nothing to do")
         return out / MODEL
     out.mkdir(parents=True, exist_ok=True)
-    with interruptible(), fixed_threads():
-        _Training(Sketches(dataset, "train", config.size), skeleton, out, config, identity, log).run()
+    with interruptible(), fixed_threads(), joined() as ranks:
+        if config.batch % ranks.size:
+            raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks.size} ranks")
+        sketches, criterion = Sketches(dataset, "train", config.size), Criterion(weights, skeleton, model)
+        _Training(sketches, criterion, out, config, identity, ranks, log if ranks.first else _silent).run()
     return out / MODEL
 
 
 class _Training:
-    def __init__(self, sketches: Sketches, skeleton: Skeleton, out: Path, config: Estimator, identity: dict, log: Callable[[str], None]):
-        self.sketches, self.out, self.config, self.seed, self.log = sketches, out, config, identity["seed"], log
+    def __init__(self, sketches: Sketches, criterion: Criterion, out: Path, config: Estimator, identity: dict, ranks: Ranks, log: Log):
+        self.sketches, self.out, self.config, self.ranks, self.log = sketches, out, config, ranks, log
         self.device = default_device()
+        self.steps = Steps(sketches, config, identity["seed"], ranks)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            net = Pose2Pose(config.width, skeleton, torch.from_numpy(mean_pose(sketches).pose))
-        self.state = State(net.to(self.device), out / CHECKPOINT, identity, EMA)
+            torch.manual_seed(identity["seed"])
+            net = build(config, criterion.skeleton, torch.from_numpy(mean_pose(sketches).pose))
+        net.backbone.dtype = getattr(torch, config.dtype)
+        self.criterion = criterion.to(self.device)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.state = State(net.to(self.device), out / CHECKPOINT, identity, config.ema)
+        self.model = ranks.wrap(self.state.net)
 
     def run(self) -> None:
         """From the last checkpoint to the finished model."""
         self.saved = first = self._first_step()
-        started = time.monotonic()
-        with SummaryWriter(str(self.out / "tensorboard"), purge_step=first) as board:
+        with _board(self.out, first, self.ranks) as board:
             try:
-                for step in range(first, self.config.steps):
-                    terms = self._step(step)
-                    if (step + 1) % LOG_EVERY == 0 or step + 1 in (1, self.config.steps):
-                        self._report(step + 1, terms, (step + 1 - first) / (time.monotonic() - started), board)
-                    if (step + 1) % self.config.checkpoint_every == 0:
-                        self.state.save(step + 1)
-                        self.saved = step + 1
+                self._run(first, board)
             except BaseException as e:
                 if not isinstance(e, Exception):  # a signal
                     self.log(f"stopped; the next call goes on after step {self.saved} of {self.config.steps}")
                 raise
-        publish(self.state, self.out)
+        if self.ranks.first:
+            self._calibrate()
+            publish(self.state, self.out)
+        self.ranks.wait()
+
+    def _run(self, first: int, board: SummaryWriter | None) -> None:
+        started, last = time.monotonic(), self.config.steps
+        for step, batch in self.steps.stream(first, last, self.config.workers):
+            terms = self._step(step, batch.to(self.device))
+            if (step + 1) % LOG_EVERY == 0 or step + 1 in (1, last):
+                self._report(step + 1, terms, (step + 1 - first) / (time.monotonic() - started), board)
+            if (step + 1) % self.config.checkpoint_every == 0:
+                if self.ranks.first:
+                    self.state.save(step + 1)
+                self.ranks.wait()
+                self.saved = step + 1
 
     def _first_step(self) -> int:
         words, changed = self.state.restore()
@@ -88,22 +113,25 @@ class _Training:
             self.log(f"going on after step {step} of {self.config.steps}")
         return step
 
-    def _step(self, step: int) -> dict[str, Tensor]:
-        batch = self._batch(step)
-        terms = losses(self.state.net(batch.images), batch)
-        self.state.update(total(terms), step, self.config.lr * schedule(step, self.config.steps))
+    def _step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        terms = self.criterion(self.model(batch.images), batch)
+        self.state.update(self.criterion.total(terms), step, self.config.lr * schedule(step, self.config.steps))
         return {name: term.detach() for name, term in terms.items()}
 
-    def _batch(self, step: int) -> Batch:
-        rng = generator(self.seed, f"step-{step}", "estimator")
-        count = len(self.sketches)
-        chosen = rng.choice(count, self.config.batch, replace=count < self.config.batch)
-        return collate([augment(self.sketches[int(index)], rng) for index in chosen], self.device)
+    def _calibrate(self) -> None:
+        """The log odds of the confidence, set on drawings that were not learned from."""
+        held = [self.sketches[number] for number in held_out(len(self.sketches))]
+        with self.state.averaged():
+            self.state.net.backbone.dtype = torch.float32
+            found = calibrated(self.state.net, held, self.config.batch)
+        self.state.average["head.calibration"].copy_(found)
 
-    def _report(self, step: int, terms: dict[str, Tensor], pace: float, board: SummaryWriter) -> None:
-        values = {"total": total(terms).item(), **{name: term.item() for name, term in terms.items()}}
+    def _report(self, step: int, terms: dict[str, Tensor], pace: float, board: SummaryWriter | None) -> None:
+        told = self.ranks.mean(torch.stack([self.criterion.total(terms), *terms.values()]))
+        values = dict(zip(("total", *terms), told.tolist(), strict=True))
         for name, value in values.items():
-            board.add_scalar(f"loss/{name}", value, step)
+            if board:
+                board.add_scalar(f"loss/{name}", value, step)
         words = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
         self.log(f"step {step}/{self.config.steps}  {words}  {pace:.1f} steps/s")
 
@@ -111,11 +139,6 @@ class _Training:
 def schedule(step: int, steps: int) -> float:
     """Share of the learning rate at a step: up over the first 50, down along half a cosine."""
     return min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def default_device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
@@ -127,3 +150,16 @@ def fixed_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _board(out: Path, first: int, ranks: Ranks) -> Iterator[SummaryWriter | None]:
+    if not ranks.first:
+        yield None
+        return
+    with SummaryWriter(str(out / "tensorboard"), purge_step=first) as board:
+        yield board
+
+
+def _silent(_: str) -> None:
+    pass

@@ -1,40 +1,167 @@
-"""`dataset.json`, the index of a finished dataset: shards with their sha256, counts, and what it was made from."""
+"""`dataset.json`, the index of a finished dataset: shards with their sha256, what became of every planned sample, what it was made
+from; and the folder it lies in, which any fsspec URL may name."""
 
+import hashlib
 import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal
+
+import fsspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from manifests.errors import UserError
-from manifests.schema import SCHEMA_VERSION
+from manifests.schema import SCHEMA_VERSION, check_version
 
-FILE = "dataset.json"
+FILE, CARD, CROISSANT, PREVIEW = "dataset.json", "README.md", "croissant.json", "preview.html"
+OUTCOMES = ("kept", "rejected", "surplus", "failed")
 
-
-def dataset_json(seed: int, made_from: dict, shards: list[dict], counts: list[dict]) -> bytes:
-    """The index as bytes; equal datasets give equal bytes.
-
-    made_from: recipe fields by dotted name. shards: rows of schema.SHARDS. counts: rows of schema.COUNTS.
-    """
-    by_outcome: dict[str, dict[str, int]] = {outcome: {} for outcome in ("kept", "rejected", "surplus", "failed")}
-    for row in counts:
-        by_outcome[row["outcome"]][row["style"]] = row["samples"]
-    index = {
-        "schema_version": SCHEMA_VERSION,
-        "seed": seed,
-        "recipe": made_from,
-        "samples": sum(row["samples"] for row in shards),
-        "planned": sum(row["samples"] for row in counts),
-        "counts": by_outcome,
-        "shards": shards,
-    }
-    return json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
 
 
-def read_dataset(data: bytes, where: str) -> dict:
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ShardFile(_Entry):
+    """A shard: its name in the dataset's folder, and what is in it."""
+
+    shard: Annotated[str, Field(pattern=r"^(train|val)-[0-9]{6}\.tar$")]
+    split: Literal["train", "val"]
+    samples: Count
+    bytes: Count
+    sha256: Sha256
+
+
+class VerdictFile(_Entry):
+    """A table of verdicts."""
+
+    file: Annotated[str, Field(pattern=r"^verdicts/[0-9]{6}\.parquet$")]
+    rows: Count
+    bytes: Count
+    sha256: Sha256
+
+
+class Tally(_Entry):
+    """How many samples ended in the same way. stage, reason: who rejected them and why, or where they failed; else empty."""
+
+    outcome: Literal["kept", "rejected", "surplus", "failed"]
+    stage: str
+    reason: str
+    style: str
+    split: str
+    samples: Count
+
+
+class Label(_Entry):
+    """An array of every sample's npz."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    unit: str
+    frame: str
+    doc: str
+
+
+class Index(_Entry):
+    """All of `dataset.json`. recipe: the fields that decided the data, by dotted name."""
+
+    schema_version: int
+    name: str
+    title: str
+    licence: str
+    creators: tuple[str, ...]
+    url: str
+    published: str
+    seed: int
+    planned: Count
+    samples: Count
+    image_size: Count
+    image_format: Literal["png", "jpg"]
+    generators: tuple[str, ...]
+    tallies: tuple[Tally, ...]
+    labels: tuple[Label, ...]
+    joints: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
+    shards: tuple[ShardFile, ...]
+    verdicts: tuple[VerdictFile, ...]
+    recipe: dict[str, Any]
+
+    def counted(self, *columns: str, **only: str) -> dict[tuple[str, ...], int]:
+        """Samples by the given columns of the tallies, of those rows that have the values in `only`; sorted."""
+        counts: Counter[tuple[str, ...]] = Counter()
+        for tally in self.tallies:
+            if all(getattr(tally, name) == value for name, value in only.items()):
+                counts[tuple(getattr(tally, name) for name in columns)] += tally.samples
+        return dict(sorted(counts.items()))
+
+    def to_bytes(self) -> bytes:
+        """Equal datasets give equal bytes."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def make_index(**fields: Any) -> Index:
+    """An index of this program's schema version."""
+    return Index(schema_version=SCHEMA_VERSION, **fields)
+
+
+def read_index(data: bytes, where: str) -> Index:
     """The index of a dataset. Raises UserError where it is not one that this version can read."""
     try:
-        index = json.loads(data)
-        version = index["schema_version"]
-    except (ValueError, KeyError, TypeError):
+        raw = json.loads(data)
+        version = raw["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{where}: not a dataset index") from None
-    if version > SCHEMA_VERSION:
-        raise UserError(f"{where}: schema version {version} is newer than this program's {SCHEMA_VERSION}; upgrade skep")
-    return index
+    check_version(version, where)
+    try:
+        return Index.model_validate(raw)
+    except ValidationError as e:
+        first = e.errors()[0]
+        raise UserError(f"{where}: not a dataset index, {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+
+
+class Dataset:
+    """A dataset's folder behind an fsspec URL, to read from. A run's folder will do: its dataset is meant."""
+
+    def __init__(self, url: str | Path):
+        """Raises UserError where there is no dataset that this version can read."""
+        try:
+            self.fs, root = fsspec.core.url_to_fs(str(url))
+        except (ValueError, ImportError) as e:
+            raise UserError(f"{url}: cannot use this address ({e})") from None
+        self.url, self._root = str(url).rstrip("/"), root.rstrip("/")
+        if not self.fs.exists(self._path(FILE)) and self.fs.exists(self._path(f"dataset/{FILE}")):
+            self.url, self._root = f"{self.url}/dataset", f"{self._root}/dataset"
+        data = self.read(FILE)
+        self.digest = hashlib.sha256(data).hexdigest()
+        self.index = read_index(data, self.address(FILE))
+
+    def address(self, name: str) -> str:
+        """What to call a file of the dataset to a user."""
+        return f"{self.url}/{name}"
+
+    def open(self, name: str) -> BinaryIO:
+        """A file to read from. Raises UserError."""
+        try:
+            return self.fs.open(self._path(name), "rb")
+        except FileNotFoundError:
+            raise UserError(f"{self.address(name)}: this file is missing") from None
+        except OSError as e:
+            raise UserError(f"{self.address(name)}: cannot read ({e.strerror or e})") from None
+
+    def read(self, name: str) -> bytes:
+        """All of a file. Raises UserError."""
+        with self.open(name) as file:
+            return file.read()
+
+    def shards(self, split: str) -> list[ShardFile]:
+        """The shards of a split. Raises UserError where it has no samples."""
+        found = [s for s in self.index.shards if s.split == split and s.samples]
+        if not found:
+            raise UserError(f"{self.address(FILE)}: the {split} split has no samples")
+        return found
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"

@@ -38,6 +38,12 @@ class Split(Section):
     val: Share = 0.1
 
 
+class Val(Section):
+    """The samples that are held out. `per_style`: so many of `poses.count` in each style, no more and no fewer; null: what comes."""
+
+    per_style: Count | None = None
+
+
 class _Source(Section):
     weight: Weight = Field(1, description="how often poses come from here, against the other sources")
 
@@ -167,33 +173,81 @@ class Ink(Section):
     border: Share = Field(0.6, description="most of a side (left, right, top) that ink may cover on plain paper")
 
 
+class Check(Section):
+    """One check of the filter. `least`: the score below which it rejects; null: as calibrated for the style."""
+
+    on: bool = True
+    least: Share | None = None
+
+
+class PoseCheck(Check):
+    """The labels against the joints that are read back: `least` bounds the OKS, `least_pck` the share of joints that agree."""
+
+    least_pck: Share | None = None
+
+
 class Filter(Section):
-    """Which sketches are thrown away."""
+    """Which sketches are thrown away. `detector`, `calibration`: a folder of weights and the thresholds for them; null: bundled."""
 
     ink: Ink = Ink()
+    pose: PoseCheck = PoseCheck()
+    limbs: Check = Check()
+    box: Check = Check()
+    figures: Check = Check()
+    style: Check = Check()
+    detector: Path | None = Field(None, json_schema_extra={"content": True})
+    calibration: Path | None = Field(None, json_schema_extra={"content": True})
+
+
+class Duplicates(Section):
+    """What counts as the same again: pictures as near as both bounds say. `on` also keeps a pose on one side of the split."""
+
+    on: bool = True
+    hash_bits: Annotated[int, Field(ge=0, le=7)] = Field(6, description="most bits of 64 in which the hashes of two pictures differ")
+    picture: Share = Field(0.15, description="most that two pictures differ as thumbnails; 1 is nothing in common")
 
 
 class Select(Section):
-    """Counts and rounds. A style that is short gets further partitions, `rounds` times at most."""
+    """Duplicates, counts, rounds. A style that is short gets further partitions, `rounds` times at most."""
 
+    duplicates: Duplicates = Duplicates()
     rounds: Annotated[int, Field(ge=0, le=20)] = 3
 
 
 class Shards(Section):
-    """How kept samples are packed."""
+    """How kept samples are packed: a shard is closed at so many samples, or before it would be larger than so many megabytes."""
 
     samples: Count = 1000
+    megabytes: Annotated[float, Field(gt=0)] = 300
+
+
+class Card(Section):
+    """What the dataset's card says beside what the run knows. `licence`: an SPDX id or a sentence; null: CC0-1.0 where everything
+    comes from bundled parts, else a sentence that names what was brought in."""
+
+    title: str = ""
+    licence: str | None = None
+    creators: tuple[str, ...] = ()
+    url: str = Field("", description="where the dataset is published")
+    published: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = Field("", description="the day, as in 2026-01-31")
 
 
 class Estimator(Section):
-    """A small Pose2Pose, trained on the shards."""
+    """A model of sketches, trained on the shards."""
 
+    model: str = Field("pose2pose", description="pose2pose, or the baseline global")
     size: Literal[64, 96, 128, 192, 256] = 128
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
+    groups: Literal[1, 2, 4, 8] = Field(1, description="of each norm; one is fastest on a CPU")
     steps: Count = 600
-    batch: Count = 16
+    batch: Count = Field(16, description="samples a step, over all ranks")
     lr: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    ema: Share = 0.99
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="of the backbone's arithmetic in training")
+    losses: Literal["skep", "paper"] = Field("skep", description="paper: the four of Sketch2PoseNet in place of ours")
+    weights: dict[str, Weight] = Field({}, description="weights of losses that differ from the preset's; 0 leaves a loss out")
     checkpoint_every: Count = 100
+    workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
 
 
 class Run(Section):
@@ -213,7 +267,7 @@ class Plan(Section):
     """Rates that `skep plan` reckons with until a run has measured its own."""
 
     seconds_per_sample: dict[str, Weight] = {
-        "poses": 0.002, "projections": 0.03, "sketches": 0.15, "filter": 0.01, "select": 0.0001, "shards": 0.002, "index": 0.0001,
+        "poses": 0.002, "projections": 0.03, "sketches": 0.15, "filter": 0.06, "select": 0.0001, "shards": 0.002, "index": 0.0001,
     }  # fmt: skip
     bytes_per_sample: Count = 60_000
 
@@ -227,12 +281,14 @@ class Recipe(Section):
     partition_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
     body: Body = Body()
     split: Split = Split()
+    val: Val = Val()
     poses: Poses
     projections: Projections = Projections()
     sketches: Sketches = Sketches()
     filter: Filter = Filter()
     select: Select = Select()
     shards: Shards = Shards()
+    card: Card = Card()
     estimator: Estimator = Estimator()
     run: Run = Run()
     plan: Plan = Plan()
@@ -252,6 +308,17 @@ class Recipe(Section):
             raise ValueError("projections.proportions: expected a weight above zero")
         if self.filter.ink.least >= self.filter.ink.most:
             raise ValueError("filter.ink: expected least < most")
+        return self
+
+    @model_validator(mode="after")
+    def _both_sides_can_be_filled(self):
+        held_out, each = self.val.per_style, self.poses.count // len(self.styles)
+        if held_out is None:
+            return self
+        if held_out > each:
+            raise ValueError(f"val.per_style: expected at most {each}, the samples of a style")
+        if self.split.val == 0 or (self.split.val == 1 and held_out * len(self.styles) < self.poses.count):
+            raise ValueError("split.val: expected 0 < split.val < 1, so that sources of both sides come in for val.per_style")
         return self
 
 

@@ -10,9 +10,22 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from manifests.errors import UserError
 from manifests.skeleton import BODY_PARTS, EDGES, LIMB_PAIRS
 
-SCHEMA_VERSION = 1
+# Of tables and shards. Change it when a reader of today's would misread or miss something.
+SCHEMA_VERSION = 2
+OLDEST_READ = 2  # version 1 had no checksums in its samples
+
+
+def check_version(version: object, where: str) -> None:
+    """Raises UserError for data that this program cannot read: newer than it, or too old."""
+    if not isinstance(version, int):
+        raise UserError(f"{where}: it names no schema version")
+    if version > SCHEMA_VERSION:
+        raise UserError(f"{where}: schema version {version} is newer than this program's {SCHEMA_VERSION}; upgrade skep")
+    if version < OLDEST_READ:
+        raise UserError(f"{where}: schema version {version} is older than {OLDEST_READ}, the oldest that is read; make the dataset again")
 
 
 def _field(name: str, kind: pa.DataType, doc: str, **meta: str) -> pa.Field:
@@ -71,12 +84,33 @@ SKETCHES = pa.schema([
     SAMPLE_ID,
     _field("image", pa.binary(), "the encoded picture", unit="bytes"),
     _text("image_format", "png or jpg"),
+    _field("image_bytes", pa.int64(), "size of the encoded picture, by which shards are cut", unit="bytes"),
     _text("appearance", "what the figure looks like, in words"),
     _text("generator", "what drew the picture: renderer, or the sha256 of a model"),
     REASON,
 ])  # fmt: skip
 
-FILTER = pa.schema([SAMPLE_ID, _field("score_ink", pa.float32(), "share of pixels that differ from the paper"), REASON])
+
+SCORE = "score_"  # begins the name of every score
+
+
+def _score(name: str, doc: str) -> pa.Field:
+    return _field(f"{SCORE}{name}", pa.float32(), doc, unit="1")
+
+
+FILTER = pa.schema([
+    SAMPLE_ID,
+    _score("ink", "share of pixels that differ from the paper"),
+    _score("oks", "agreement of the labels with the joints read back, 1 is the best"),
+    _score("pck", "share of visible joints that were read within 0.2 torso lengths of their labels"),
+    _score("limbs", "how clearly the faintest visible limb stands out along its bones, 1 is the best"),
+    _score("box", "overlap of the labelled box with the better of two found ones, 1 is the best"),
+    _score("figures", "how surely there is no other figure, 1 is the best"),
+    _score("style", "probability of the labelled style"),
+    _field("picture_hash", pa.uint64(), "perceptual hash: like pictures differ in few bits", unit="bits"),
+    _tensor("thumbnail", (16, 16), "the picture in grey, made small, middle 128", "levels", "image", kind=pa.uint8()),
+    REASON,
+])  # fmt: skip
 
 VERDICTS = pa.schema([
     SAMPLE_ID, STYLE, SPLIT,
@@ -86,14 +120,29 @@ VERDICTS = pa.schema([
     _text("shard", "name of the shard that holds the sample; empty where it was not kept"),
 ])  # fmt: skip
 
+# A small picture of a sample and its joints, in shares of the picture's side.
+PREVIEW = pa.struct([
+    SAMPLE_ID, STYLE, SPLIT, POSES.field("motion"),
+    _field("joints", pa.list_(pa.float32()), "joints2d over the picture's side, flat"),
+    _field("visibility", pa.list_(pa.uint8()), "as in the labels"),
+    _field("jpeg", pa.binary(), "the picture"),
+])  # fmt: skip
+
 SHARDS = pa.schema([
     _text("shard", "file name"), SPLIT,
     _field("samples", pa.int64(), "number of samples"),
     _field("bytes", pa.int64(), "size of the file"),
     _text("sha256", "of the file"),
+    _field("generators", pa.list_(pa.string()), "what drew its pictures, each once"),
+    _field("previews", pa.list_(PREVIEW), "some of its samples"),
 ])  # fmt: skip
 
-COUNTS = pa.schema([VERDICTS.field("outcome"), STYLE, _field("samples", pa.int64(), "number of samples")])
+# What became of the planned samples, counted: the first columns say which, the last how many.
+TALLIES = pa.schema([
+    VERDICTS.field("outcome"), VERDICTS.field("stage"),
+    _text("reason", "as in the verdicts, up to the first colon"),
+    STYLE, SPLIT, _field("samples", pa.int64(), "number of samples"),
+])  # fmt: skip
 
 # Rows that did not come through, as the frame reports them to a dataset stage.
 LOSSES = pa.schema([SAMPLE_ID, STYLE, SPLIT, VERDICTS.field("outcome"), VERDICTS.field("stage"), REASON])

@@ -15,6 +15,7 @@ from manifests.randomness import generator
 from manifests.recipe import Recipe, Section
 
 Scope = Literal["partition", "dataset"]
+KEEP, REJECT = "keep", "reject"  # what a reviewer may decide
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Context:
     sink: Sink
     device: str
     ledger: pa.Table  # dataset scope only: rows lost on the way (schema.LOSSES), then the table of the dataset stage before
+    decisions: dict[str, str] = dataclasses.field(default_factory=dict)  # for a stage that heeds them: KEEP or REJECT by sample id
 
     def rng(self, sample_id: str) -> np.random.Generator:
         """Randomness of one sample in this stage, whatever else runs beside it."""
@@ -85,6 +87,8 @@ class Stage(ABC):
     scope: `partition` stages run on each unit alone, a `dataset` stage sees all of them at once.
     reads, writes: columns. A table with `sample_id` answers for every row it was given, in the same order;
     a dataset stage that writes `shard` decides the units of the partition stages after it, and may ask for more.
+    heeds_decisions: a dataset stage that follows what reviewers decided. It is given the samples that they keep although the
+    stage before rejected them; the ledger has these too.
     """
 
     name: ClassVar[str]
@@ -94,6 +98,7 @@ class Stage(ABC):
     reads: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[pa.Schema]
     resources: ClassVar[Resources] = Resources()
+    heeds_decisions: ClassVar[bool] = False
 
     def __init__(self, config: Config):
         self.cfg = config
@@ -122,7 +127,7 @@ class Stage(ABC):
         """Before each unit: work as its marker says that it was done; nothing where it is done for the first time."""
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
-        """Dataset scope only: samples that each style still lacks, after this output; each asks for more partitions."""
+        """Dataset scope only: how many samples more of each style should be planned, after this output; they come in partitions."""
         return {}
 
     def preview(self, row: dict) -> np.ndarray:

@@ -1,8 +1,10 @@
 """`skep`: every command, each importing what it needs only when it is called."""
 
 import json
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 RecipeName = Annotated[str, typer.Argument(help="a bundled recipe's name or a YAML file")]
 RunFolder = Annotated[str, typer.Option("--run", help="run folder or fsspec URL; runs/<recipe name> if not given")]
+GivenData = Annotated[str, typer.Argument(help="folder or fsspec URL of a run or a dataset")]
 GivenRun = Annotated[str, typer.Argument(help="run folder or fsspec URL")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="change one key of the recipe: --set poses.count=300")]
 OtherRecipe = Annotated[str, typer.Option("--recipe", help="compare with this recipe; else with the one that was run")]
@@ -42,6 +45,8 @@ def run(
     print(f"{url}: " + (f"{summary.units} units made" if summary.units else "nothing to do, all is done"))
     if summary.outcomes:
         print(f"{url}: {sum(summary.outcomes.values())} samples planned = " + _sum_of(summary.outcomes))
+    for reason, count in summary.rejected.items():
+        print(f"  rejected {count:6}  {reason}")
 
 
 @app.command()
@@ -52,7 +57,8 @@ def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrid
     from pipeline.store import Store
 
     loaded = load_recipe(recipe, overrides)
-    pipeline, store = Pipeline(loaded), Store(folder or f"runs/{loaded.name}")
+    store = Store(folder or f"runs/{loaded.name}")
+    pipeline = Pipeline(loaded, store=store)
     c = cost(pipeline, store)
     rates = f"rates measured here: {', '.join(c.measured)}" if c.measured else "rates from the recipe"
     print(f"{c.samples} samples wanted, {c.planned} planned in {c.partitions} partitions; {c.shards} shards, {c.gigabytes:.2f} GB")
@@ -68,7 +74,7 @@ def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = No
     from pipeline.store import Store
 
     store = Store(folder)
-    pipeline = Pipeline(_recipe_of(store, recipe, overrides))
+    pipeline = Pipeline(_recipe_of(store, recipe, overrides), store=store)
     _print_status(pipeline, store)
     for row in failures(pipeline, store):
         print(f"failed: {row['sample_id']} in {row['stage']}: {row['reason']} (traceback {row['digest']})")
@@ -76,21 +82,65 @@ def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = No
 
 @app.command()
 def verify(
-    folder: GivenRun,
+    folder: GivenData,
     drop_damaged: Annotated[bool, typer.Option("--drop-damaged", help="forget damaged units; the next run makes them again")] = False,
+    held_out: Annotated[str, typer.Option(help="a dataset, or val-600: its val poses must not be in this one's train split")] = "",
 ) -> None:
-    """Compare every committed file with its sha256. Exits with 1 where something is damaged or missing."""
+    """Compare every file with its sha256, and the splits with each other. Exits with 1 where something is wrong."""
+    problems = list(_problems(folder, drop_damaged, held_out))
+    for problem in problems:
+        print(problem)
+    print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be, nothing is on two sides")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
+    """Of a run and its dataset, if it has one yet; or of a dataset alone."""
+    from manifests.dataset import FILE, Dataset
     from pipeline.plan import Pipeline
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
     from pipeline.verify import verify as find_problems
+    from stages.shards.check import check_dataset
+    from stages.shards.held_out import open_held_out
 
     store = Store(folder)
-    problems = list(find_problems(Pipeline(frozen_recipe(store)), store, drop_damaged))
-    for problem in problems:
-        print(problem)
-    print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be")
-    raise typer.Exit(1 if problems else 0)
+    alone = store.exists(FILE)
+    if not alone:
+        yield from find_problems(Pipeline(frozen_recipe(store), store=store), store, drop_damaged)
+    if alone or store.exists(f"dataset/{FILE}"):
+        yield from check_dataset(Dataset(folder), open_held_out(held_out) if held_out else None)
+
+
+@app.command()
+def push(folder: GivenData, url: Annotated[str, typer.Argument(help="where to: a folder or fsspec URL")]) -> None:
+    """Copy a dataset to another place, check it there; goes on where it was cut short."""
+    from manifests.dataset import Dataset
+    from pipeline.push import push as send
+
+    sent = send(Dataset(folder), url)
+    print(f"{url}: {sent} files sent, every one checked there")
+
+
+class Format(StrEnum):
+    hmr2 = "hmr2"
+    coco = "coco"
+
+
+@app.command()
+def export(
+    folder: GivenData,
+    out: Annotated[Path, typer.Argument(help="folder to write into")],
+    kind: Annotated[Format, typer.Option("--format", help="hmr2: training tars of 4D-Humans; coco: person keypoints")],
+    body: Annotated[Path | None, typer.Option(help="the body file that the dataset was made with; none for the bundled one")] = None,
+) -> None:
+    """Write a dataset in a format of others."""
+    from manifests.dataset import Dataset
+    from stages.exports.coco import export_coco
+    from stages.exports.hmr2 import export_hmr2
+
+    count = (export_hmr2 if kind is Format.hmr2 else export_coco)(Dataset(folder), out, body)
+    print(f"{out}: {count} samples")
 
 
 @app.command()
@@ -108,7 +158,7 @@ def show(
     from pipeline.store import Store
 
     store = Store(folder)
-    name, rows = contact_sheet(Pipeline(frozen_recipe(store)), store, stage, count, columns, cell)
+    name, rows = contact_sheet(Pipeline(frozen_recipe(store), store=store), store, stage, count, columns, cell)
     print(f"contact sheet of {rows} rows: {folder.rstrip('/')}/{name}")
 
 
@@ -130,6 +180,27 @@ def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="
 
 
 @app.command()
+def review(
+    folder: GivenRun,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8642,
+) -> None:
+    """Keep and reject samples by hand, on a page that this machine alone can open. Decisions are saved as they are made."""
+    from pipeline.plan import Pipeline
+    from pipeline.review.samples import Samples
+    from pipeline.review.server import ReviewServer
+    from pipeline.review.session import Session
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+
+    store = Store(folder)
+    recipe = frozen_recipe(store)
+    session = Session(Samples(Pipeline(recipe, store=store), store), store)
+    with ReviewServer(session, f"{recipe.name}: review", port) as server:
+        print(f"{server.url} (Ctrl-C ends it; the next `skep run` heeds what was decided)", flush=True)
+        server.serve_forever()
+
+
+@app.command()
 def clean(folder: GivenRun) -> None:
     """Remove the intermediate tables of a finished run, once its shards verify."""
     from pipeline.plan import Pipeline
@@ -138,7 +209,7 @@ def clean(folder: GivenRun) -> None:
     from pipeline.verify import clean_run
 
     store = Store(folder)
-    freed = clean_run(Pipeline(frozen_recipe(store)), store)
+    freed = clean_run(Pipeline(frozen_recipe(store), store=store), store)
     print(f"{folder}: {freed / 1e6:.1f} MB freed; the shards stay")
 
 
@@ -152,15 +223,35 @@ def doctor() -> None:
 
 
 @app.command()
-def train(folder: GivenRun) -> None:
-    """Train the estimator of a run's recipe on its shards; goes on from the last checkpoint."""
+def train(
+    folder: GivenRun,
+    model: Annotated[str, typer.Option(help="pose2pose, or the baseline global; else what the recipe names")] = "",
+    profile: Annotated[str, typer.Option(help="sizes for a real training: cpu or gpu; else the recipe's")] = "",
+    overrides: Overrides = None,
+    ray_ranks: Annotated[int, typer.Option(help="ranks that Ray Train starts; 0: this process, or those of torchrun")] = 0,
+    ray_address: Annotated[str, typer.Option(help="Ray cluster to join for --ray-ranks; without it one is started here")] = "",
+) -> None:
+    """Train a model on the shards of a run; goes on from the last checkpoint."""
+    from estimator.profile import changes
     from estimator.train import train as train_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
-    recipe = frozen_recipe(Store(folder))
-    model = train_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.seed, recipe.body.path)
-    print(f"model: {model}")
+    named = [f"estimator.model={model}"] if model else []
+    recipe = frozen_recipe(Store(folder), [*changes(profile), *named, *(overrides or [])])
+    out = Path(folder) / "estimator" / recipe.estimator.model
+    given: dict[str, Any] = {"dataset": Path(folder) / "dataset", "out": out, "config": recipe.estimator}
+    given |= {"seed": recipe.seed, "body": recipe.body.path}
+    done = _train_on_ray(given, ray_ranks, ray_address) if ray_ranks else train_model(**given)
+    print(f"model: {done}")
+
+
+def _train_on_ray(given: dict[str, Any], ranks: int, address: str) -> Path:
+    from estimator.ray_train import train_on_ray
+    from pipeline.executors.cluster import connect
+
+    connect(address or None, ranks)
+    return train_on_ray(**given, ranks=ranks)
 
 
 @app.command()
@@ -169,22 +260,26 @@ def evaluate(
     data: Annotated[str, typer.Option(help="annotated pictures: a COCO json, or folders of AnimatedDrawings characters")] = "",
     images: Annotated[str, typer.Option(help="folder of the pictures of --data; else beside it")] = "",
     out: Annotated[str, typer.Option(help="folder for a contact sheet of --data")] = "",
+    held_out: Annotated[str, typer.Option(help="judge on the val split of this dataset, or val-600; else on the run's own")] = "",
 ) -> None:
-    """Compare the trained estimator of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
+    """Compare the trained models of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
     if bool(folder) == bool(data):
         raise UserError("evaluate: expected either a run folder or --data")
     if folder and (images or out):
         raise UserError("evaluate: --images and --out go with --data")
-    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder)))
+    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder, held_out)))
 
 
-def _score_run(folder: str) -> dict:
+def _score_run(folder: str, held_out: str) -> dict:
     from estimator.evaluate import evaluate as evaluate_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
+    from stages.shards.held_out import open_held_out
 
     recipe = frozen_recipe(Store(folder))
-    result = evaluate_model(Path(folder) / "dataset", Path(folder) / "estimator", recipe.estimator, recipe.body.path)
+    own = Path(folder) / "dataset"
+    judged = open_held_out(held_out).url if held_out else own
+    result = evaluate_model(judged, Path(folder) / "estimator", recipe.body.path, own)
     return {method: groups["all"] for method, groups in result.items()}
 
 
@@ -192,6 +287,34 @@ def _score_pictures(data: str, images: str, out: str) -> dict:
     from estimator.judge import evaluate_pictures
 
     return evaluate_pictures(Path(data), Path(images) if images else None, Path(out) if out else None)
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="pictures, and folders of pictures")],
+    out: Annotated[Path, typer.Option(help="folder to write into")] = Path("predictions"),
+    weights: Annotated[Path | None, typer.Option(help="folder of a finished training; none for the bundled model")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="pose2pose, or fit, which needs no weights; none: the model where there is one")
+    ] = None,
+    proportions: Annotated[str, typer.Option(help="of overlay, BVH and GLB: drawn, or body")] = "drawn",
+    refine: Annotated[bool, typer.Option("--refine", help="let the fit go on from what the model says")] = False,
+    joints2d: Annotated[Path | None, typer.Option(help='joints that you put in their place: {"left_wrist": [x, y]}, px')] = None,
+    front: Annotated[str, typer.Option(help="limbs that reach towards the viewer: left_arm,right_leg")] = "",
+    touch: Annotated[str, typer.Option(help="parts that touch: left_hand:head,right_hand:hips")] = "",
+    formats: Annotated[str, typer.Option("--format", help="what to write")] = "json,png,bvh,glb",
+    clip: Annotated[str, typer.Option(help="the pictures are frames of one movement of this name: one BVH, one GLB")] = "",
+    fps: Annotated[float, typer.Option(min=0.1, max=240, help="frames a second of a clip")] = 12.0,
+    smooth: Annotated[float, typer.Option(min=0, max=100, help="frames that a clip is smoothed over; 0: none")] = 1.0,
+    body: Annotated[Path | None, typer.Option(help="an SMPL-format body file; none for the bundled body")] = None,
+) -> None:
+    """Read drawings: pose, shape and proportions of the figure as JSON, overlay, BVH and glTF."""
+    from estimator.predict import Options
+    from estimator.predict import predict as predict_pictures
+
+    chosen = tuple(name.strip() for name in formats.split(",") if name.strip())
+    options = Options(weights, method, body, proportions, refine, joints2d, front, touch, chosen, clip, fps, smooth)
+    predict_pictures(paths, out, options)
 
 
 def main() -> None:

@@ -33,8 +33,10 @@ def cost(pipeline: Pipeline, store: Store | None) -> Cost:
     for stage in pipeline.stages:
         each = rates.get(stage.name, recipe.plan.seconds_per_sample.get(stage.name, 0.0))
         hours["gpu" if pipeline.needs[stage.name].gpus else "cpu"] += each * planned / 3600
-    held_out = round(recipe.poses.count * recipe.split.val)
-    shards = sum(math.ceil(n / recipe.shards.samples) for n in (recipe.poses.count - held_out, held_out) if n)
+    of_style = recipe.val.per_style
+    held_out = round(recipe.poses.count * recipe.split.val) if of_style is None else of_style * len(recipe.styles)
+    in_a_shard = min(recipe.shards.samples, max(1, int(recipe.shards.megabytes * 1e6 / recipe.plan.bytes_per_sample)))
+    shards = sum(math.ceil(n / in_a_shard) for n in (recipe.poses.count - held_out, held_out) if n)
     size = recipe.poses.count * recipe.plan.bytes_per_sample / 1e9
     return Cost(recipe.poses.count, planned, len(partitions), shards, size, hours["cpu"], hours["gpu"], tuple(sorted(rates)))
 

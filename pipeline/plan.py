@@ -18,9 +18,11 @@ import pyarrow as pa
 from manifests.recipe import Recipe, share_out
 from manifests.stage import Config, Resources, Stage
 from pipeline.commit import canonical, digest_of_list
+from pipeline.decisions import FILE, read_decisions, summary
 from pipeline.digests import Digests
 from pipeline.partitions import Partition, Partitions
 from pipeline.registry import STAGES, load_stage
+from pipeline.store import Store
 
 # The unit of a dataset stage that closes the shards.
 ALL = "all"
@@ -87,10 +89,13 @@ class Segment:
 
 
 class Pipeline:
-    """A recipe and its stages: everything that can be known before running."""
+    """A recipe and its stages: everything that can be known before running.
 
-    def __init__(self, recipe: Recipe, specs: tuple[str, ...] = STAGES):
-        self.recipe, self.specs = recipe, specs
+    store: the run folder, whose reviewers' decisions are an input too; without it there are none.
+    """
+
+    def __init__(self, recipe: Recipe, specs: tuple[str, ...] = STAGES, store: Store | None = None):
+        self.recipe, self.specs, self._store = recipe, specs, store
         self.stages = [load_stage(spec) for spec in specs]
         self.by_name = {s.name: s for s in self.stages}
         self.configs = {s.name: Config(recipe, s.config) for s in self.stages}
@@ -107,6 +112,10 @@ class Pipeline:
     def needs(self) -> dict[str, Resources]:
         """What one worker of each stage holds."""
         return {s.name: s.needs(self.configs[s.name]) for s in self.stages}
+
+    @cached_property
+    def _decisions(self) -> str:
+        return summary(read_decisions(self._store)) if self._store else ""
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -161,15 +170,11 @@ class Pipeline:
         return Partitions(size, tuple((style, range(count)) for style, count in counts.items()))
 
     def _more(self, closing: type[Stage], table: pa.Table, partitions: Partitions) -> Partitions:
-        """Partitions that may fill what each style lacks, at the rate at which it kept samples so far."""
-        wanted = share_out(self.recipe.poses.count, self.recipe.styles)
+        """Whole partitions for what each style still lacks."""
         more = []
         for style, missing in closing(self.configs[closing.name]).shortfall(table).items():
             made = partitions.of(style)
-            planned = made * partitions.size
-            kept = max(planned // 20, wanted[style] - missing, 1)
-            count = math.ceil(missing / (kept / planned) / partitions.size)
-            more.append((style, range(made, made + count)))
+            more.append((style, range(made, made + math.ceil(missing / partitions.size))))
         return Partitions(partitions.size, tuple(more))
 
     def _partitions_wave(self, segment: Segment, partitions: Partitions) -> Wave:
@@ -206,4 +211,6 @@ class Pipeline:
             fields["partition_size"] = self.recipe.partition_size
         for name, value, is_path in self.configs[stage.name].fields():
             fields[name] = f"sha256:{self._digests.of(Path(value))}" if is_path and value else value
+        if stage.heeds_decisions and self._decisions:
+            fields[FILE] = self._decisions
         return json.loads(canonical(fields))  # as a marker will give it back

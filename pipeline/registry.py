@@ -11,7 +11,7 @@ STAGES = (
     "stages.filters.stage:Filter",
     "stages.select:Select",
     "stages.shards.stage:Shards",
-    "stages.shards.index:Index",
+    "stages.shards.index:IndexStage",
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
@@ -22,14 +23,16 @@ from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
+_VERDICT = {"sample_id", "outcome", "stage", "reason"}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended: units done by this launch, and what became of every planned sample (empty if cut short)."""
+    """How a run ended: units done by this launch; what became of every planned sample, and of the rejected why (empty if cut short)."""
 
     units: int
     outcomes: dict[str, int]
+    rejected: dict[str, int]
 
 
 def run(
@@ -47,7 +50,8 @@ def run(
     `shuffle` is a seed for the order of partitions; no order changes a byte of the data.
     Raises UserError where another launcher holds the folder, a stage cannot run, or too many samples fail.
     """
-    store, pipeline = Store(url), Pipeline(recipe, specs)
+    store = Store(url)
+    pipeline = Pipeline(recipe, specs, store)
     if until and until not in pipeline.by_name:
         raise UserError(f"no stage is called {until}; there are {', '.join(pipeline.by_name)}")
     where.check(recipe, store)
@@ -83,16 +87,19 @@ class _Runner:
 
     def drive(self) -> Summary:
         if self._all_done():
-            return Summary(0, outcomes(self.survey))
+            return self._summary()
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
             for wave in self._waves():
                 self._flow(wave, executor)
         if self.until:
-            return Summary(self._count, {})
+            return Summary(self._count, {}, {})
         self._prune()
-        return Summary(self._count, outcomes(self.survey))
+        return self._summary()
+
+    def _summary(self) -> Summary:
+        return Summary(self._count, outcomes(self.survey), rejected(self.survey))
 
     def _all_done(self) -> bool:
         return all(self.survey.state(u).kind == DONE for wave in self._waves() for chain in wave for u in chain)
@@ -200,12 +207,27 @@ class _Runner:
 
 def outcomes(survey: Survey) -> dict[str, int]:
     """Samples by outcome, from the last dataset table that has one."""
-    counts: Counter[str] = Counter()
-    for unit in survey.units([s.name for s in survey.pipeline.stages if {"sample_id", "outcome"} <= set(s.writes.names)]):
+    table = _verdicts(survey)
+    return {} if table is None else {v["values"]: v["counts"] for v in pc.value_counts(table["outcome"]).to_pylist()}
+
+
+def rejected(survey: Survey) -> dict[str, int]:
+    """Rejected samples by stage and reason, the commonest first; what a reason adds after a colon is left out."""
+    table, counts = _verdicts(survey), Counter[str]()
+    if table is not None:
+        thrown = table.filter(pc.equal(table["outcome"], "rejected"))
+        for stage, reason in zip(thrown["stage"].to_pylist(), thrown["reason"].to_pylist(), strict=True):
+            counts[f"{stage}: {reason.partition(':')[0]}"] += 1
+    return dict(counts.most_common())
+
+
+def _verdicts(survey: Survey) -> pa.Table | None:
+    """The last dataset table that says what became of each sample."""
+    found = None
+    for unit in survey.units([s.name for s in survey.pipeline.stages if set(s.writes.names) >= _VERDICT]):
         table = survey.read(unit)
-        if table is not None:
-            counts = Counter({v["values"]: v["counts"] for v in pc.value_counts(table["outcome"]).to_pylist()})
-    return dict(counts)
+        found = found if table is None else table
+    return found
 
 
 def _committed(store: Store, stage: str) -> list[str]:

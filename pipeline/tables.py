@@ -1,6 +1,6 @@
 """The input table of a unit, put together from the committed tables of earlier stages."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -28,17 +28,22 @@ class Reader:
     def __init__(self, pipeline: Pipeline, store: Store):
         self.pipeline, self.store = pipeline, store
 
-    def partition(self, stage: type[Stage], unit: str, planned: pa.Table) -> Inputs:
-        """The rows of a partition that all earlier stages passed, with the columns that the stage reads."""
+    def partition(self, stage: type[Stage], unit: str, planned: pa.Table, saved: Collection[str] = ()) -> Inputs:
+        """The rows of a partition that all earlier stages passed, with the columns that the stage reads.
+
+        saved: ids that come along although the last of those stages rejected them.
+        """
         earlier = self._before(stage)
         if not earlier:
             return Inputs(planned)
         last = self._read(earlier[-1].name, unit, ("sample_id", "reason"))
-        ids = last.filter(pc.equal(last["reason"], "")).column("sample_id")
-        return Inputs(self.gather(stage.reads, unit, ids))
+        passed = pc.equal(last["reason"], "")
+        if saved:
+            passed = pc.or_(passed, pc.is_in(last["sample_id"], pa.array(sorted(saved))))
+        return Inputs(self.gather(stage.reads, unit, last.filter(passed).column("sample_id")))
 
-    def dataset(self, stage: type[Stage], units: Iterable[str], closing: str) -> Inputs:
-        """All units together, and the ledger of what was lost before."""
+    def dataset(self, stage: type[Stage], units: Iterable[str], closing: str, saved: Collection[str] = ()) -> Inputs:
+        """All units together, those `saved` by reviewers among them, and the ledger of what was lost before."""
         earlier, units = self._before(stage), list(units)
         if closing:
             tables = [self._read(earlier[-1].name, unit, tuple(earlier[-1].writes.names)) for unit in units]
@@ -46,7 +51,7 @@ class Reader:
             return Inputs(table, self._read(self._closing_before(stage).name, closing, None))
         tables, ledgers = [], []
         for unit in units:
-            tables.append(self.partition(stage, unit, PLANNED.empty_table()).table)
+            tables.append(self.partition(stage, unit, PLANNED.empty_table(), saved).table)
             ledgers += [self._losses(s, unit) for s in earlier]
         return Inputs(pa.concat_tables(tables), pa.concat_tables(ledgers))
 

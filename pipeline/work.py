@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.schema import FAILED
-from manifests.stage import Context, Stage, environment
+from manifests.stage import KEEP, Context, Stage, environment
 from pipeline.commit import Damaged, Marker, UnitSink, failed_name, read_marker, table_name
+from pipeline.decisions import FILE, read_decisions, summary
 from pipeline.isolation import Deaths, Failure, isolate
 from pipeline.node import once_per_node
 from pipeline.partitions import Partition
@@ -65,10 +66,11 @@ class Worker:
         stage, began = self._stage(task), time.monotonic()
         if stage.made_with():
             stage.recall(self._recorded(task))
-        inputs = self._inputs(task, type(stage))
+        decisions = self._decisions(task, type(stage))
+        inputs = self._inputs(task, type(stage), decisions)
         sink = UnitSink(self.store)
         try:
-            table, failures = self._process(stage, task, inputs, sink, trying)
+            table, failures = self._process(stage, task, inputs, decisions, sink, trying)
             marker = self._commit(stage, task, inputs.table, table, failures, sink)
         except BaseException:
             sink.discard()
@@ -97,15 +99,24 @@ class Worker:
     def _device(self, task: Task) -> str:
         return device_of(self.pipeline, task.stage, task.device)
 
-    def _inputs(self, task: Task, stage: type[Stage]) -> Inputs:
+    def _decisions(self, task: Task, stage: type[Stage]) -> dict[str, str]:
+        decisions = read_decisions(self.store) if stage.heeds_decisions else {}
+        if summary(decisions) != task.declared.get(FILE, ""):
+            raise UserError(f"{self.store.url}: {FILE} has changed since the run began; run the same command again")
+        return decisions
+
+    def _inputs(self, task: Task, stage: type[Stage], decisions: dict[str, str]) -> Inputs:
         if stage.scope == "dataset":
-            return self.reader.dataset(stage, task.upstream, task.closing)
+            saved = {sample_id for sample_id, decision in decisions.items() if decision == KEEP}
+            return self.reader.dataset(stage, task.upstream, task.closing, saved)
         if task.partition is None:
             return self.reader.shard(stage, task.name, task.closing)
         return self.reader.partition(stage, task.name, Partition(*task.partition).rows())
 
-    def _process(self, stage: Stage, task: Task, inputs: Inputs, sink: UnitSink, trying: Trying) -> tuple[pa.Table, list[Failure]]:
-        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, self._device(task), inputs.ledger)
+    def _process(
+        self, stage: Stage, task: Task, inputs: Inputs, decisions: dict[str, str], sink: UnitSink, trying: Trying
+    ) -> tuple[pa.Table, list[Failure]]:
+        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, self._device(task), inputs.ledger, decisions)
 
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))

@@ -28,6 +28,9 @@ def test_run_says_what_became_of_every_sample(made):
     folder, done = made
     assert f"{folder}: " in done.stdout and "samples planned = 4 kept + " in done.stdout
     assert "shards" in done.stderr
+    told = [line.split(maxsplit=2) for line in done.stdout.splitlines() if line.startswith("  rejected ")]
+    rejected = int(done.stdout.split(" rejected + ")[0].rpartition(" ")[2])
+    assert sum(int(count) for _, count, _ in told) == rejected and all(": " in reason for *_, reason in told)
 
 
 def test_the_second_run_has_nothing_to_do(made):
@@ -68,6 +71,8 @@ def test_verify_exits_with_1_on_damage(made, tmp_path):
         (("status", "nowhere"), "skep: nowhere: not a run folder, it has no recipe.yaml"),
         (("show", "nowhere"), "skep: nowhere: not a run folder"),
         (("train", "nowhere"), "skep: nowhere: not a run folder"),
+        (("review", "nowhere"), "skep: nowhere: not a run folder"),
+        (("push", "nowhere", "there"), "skep: nowhere/dataset.json: this file is missing"),
         (("verify", "bogus://x"), "skep: bogus://x: cannot use this address"),
     ],
 )

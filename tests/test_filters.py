@@ -1,15 +1,23 @@
 """The filter stage: pictures that are no drawing are named, real drawings of every style pass."""
 
+import hashlib
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 from manifests import schema
+from manifests.errors import UserError
 from manifests.recipe import Ink, Recipe
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
+from stages.filters.calibrate import SHARES, lost, thresholds
+from stages.filters.calibration import BUNDLED_FILE, detector_digest, read_calibration
 from stages.filters.ink import check
-from stages.filters.stage import UNREADABLE, Filter
+from stages.filters.picture import UNREADABLE
+from stages.filters.stage import Filter
+from stages.projections.labels import visibility
 from stages.sketches.drawing import draw
 from tests.test_drawing import figure_of, random_labels
 
@@ -54,22 +62,80 @@ def stage() -> Filter:
     return made
 
 
-def _table(images: list[bytes]):
+def _table(images: list[bytes], labels: dict | None = None, style: str = "stick"):
+    """A table for the stage; without labels, all joints lie in the middle of the picture."""
     fields = [schema.SAMPLE_ID, schema.STYLE, schema.SKETCHES.field("image")]
-    ids = [f"stick-{i:06d}" for i in range(len(images))]
-    return schema.to_table(schema.pa.schema(fields), {"sample_id": ids, "style": ["stick"] * len(ids), "image": images})
+    fields += [schema.PROJECTIONS.field(name) for name in ("joints2d", "visibility", "bbox")]
+    plain = {"joints2d": np.full((16, 2), 128.0), "visibility": np.full(16, 2), "bbox": np.array([64.0, 64, 192, 192])}
+    columns = {name: np.stack([value] * len(images)) for name, value in (labels or plain).items()}
+    ids = [f"{style}-{i:06d}" for i in range(len(images))]
+    return schema.to_table(schema.pa.schema(fields), {"sample_id": ids, "style": [style] * len(ids), "image": images, **columns})
 
 
 def _context() -> Context:
     return Context(0, "filter", "p0", None, "cpu", schema.LOSSES.empty_table())  # type: ignore[arg-type]
 
 
+def _drawn(style: str, seed: int) -> tuple[bytes, dict]:
+    """A drawing of the renderer, encoded, and its labels."""
+    figure = figure_of(random_labels(seed))
+    rows, columns = np.nonzero(figure.part)
+    bounds = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
+    labels = {"joints2d": figure.joints16_2d, "visibility": visibility(figure.joints16_2d, figure.part), "bbox": bounds}
+    return _png(draw(figure, style, np.random.default_rng(seed)).image), labels
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
 def test_bytes_that_are_no_picture_are_rejected_with_a_reason(stage):
-    good = cv2.imencode(".png", draw(figure_of(random_labels(2)), "stick", np.random.default_rng(0)).image)[1].tobytes()
-    out = stage.process(_table([good, b"", b"not a picture", good[:60], cv2.imencode(".png", _paper(250))[1].tobytes()]), _context())
+    good, labels = _drawn("stick", 2)
+    out = stage.process(_table([b"", b"not a picture", good[:60], _png(_paper(250)), good], labels), _context())
     assert out.schema == schema.FILTER
-    assert out["reason"].to_pylist() == ["", UNREADABLE, UNREADABLE, UNREADABLE, "blank"]
-    assert out["score_ink"].to_pylist()[1] == 0
+    assert out["reason"].to_pylist()[:4] == [UNREADABLE, UNREADABLE, UNREADABLE, "blank"]
+    assert out["score_ink"].to_pylist()[1] == 0 and out["score_style"].to_pylist()[4] > 0
+
+
+def test_a_verdict_does_not_depend_on_company(stage):
+    good, labels = _drawn("kids", 1)
+    alone = stage.process(_table([good], labels, "kids"), _context())
+    among = stage.process(_table([_png(_paper(250)), *[_drawn("oil", 3)[0]] * 4, good], labels, "kids"), _context())
+    assert alone.drop_columns("sample_id").equals(among.slice(5).drop_columns("sample_id").combine_chunks())
+
+
+def test_labels_of_another_pose_and_another_style_are_seen(stage):
+    good, labels = _drawn("cartoon", 0)
+    wrong = {**labels, "joints2d": labels["joints2d"][::-1] * [-1, 1] + [256, 0]}
+    assert stage.process(_table([good], wrong, "cartoon"), _context())["reason"].to_pylist() != [""]
+    assert stage.process(_table([good], labels, "oil"), _context())["reason"].to_pylist() == ["another style"]
+
+
+def test_the_bundled_calibration_is_of_the_bundled_detector_and_of_this_version():
+    """Where this fails: run `make calibrate-filter`, raise Filter.version, and write both down here."""
+    assert read_calibration(None, None).detector == detector_digest(None)
+    assert (Filter.version, hashlib.sha256(BUNDLED_FILE.read_bytes()).hexdigest()[:16]) == (4, "9827300d9eade877")
+
+
+def test_a_calibration_of_another_detector_is_refused(tmp_path):
+    data = json.loads(BUNDLED_FILE.read_text())
+    other = tmp_path / "calibration.json"
+    other.write_text(json.dumps({**data, "detector": "0" * 64}))
+    with pytest.raises(UserError, match="made with another detector"):
+        read_calibration(other, None)
+    other.write_text("{}")
+    with pytest.raises(UserError, match="not a calibration of the filter"):
+        read_calibration(other, None)
+
+
+def test_thresholds_lose_the_stated_share_at_most():
+    rng, styles = np.random.default_rng(0), np.repeat(np.arange(6), 200)
+    scores = {name: rng.random(1200) for name in SHARES}
+    least = thresholds(scores, styles)
+    share = lost(scores, styles, least)
+    assert all(0.03 < value <= sum(SHARES.values()) for value in share.values())
+    with pytest.raises(UserError, match="1 drawings of kids"):
+        thresholds({name: values[:1001] for name, values in scores.items()}, styles[:1001])
 
 
 def test_preview_writes_the_reason(stage):

@@ -6,7 +6,7 @@ from manifests.errors import UserError
 from manifests.recipe import bundled_recipes, dump_recipe, load_recipe, parse_recipe, share_out
 
 
-@pytest.mark.parametrize("name", ["demo", "skep-120k", "smoke"])
+@pytest.mark.parametrize("name", ["demo", "skep-120k", "smoke", "val-600"])
 def test_bundled_recipes_are_sound_and_survive_freezing(name):
     assert name in bundled_recipes()
     recipe = load_recipe(name)
@@ -25,6 +25,7 @@ def test_bundled_recipes_are_sound_and_survive_freezing(name):
         ("styles=[ink, ink]", "recipe demo: styles: expected at least one style, each once"),
         ("projections.fill=[0.9, 0.2]", r"recipe demo: projections\.fill: expected \[low, high\]"),
         ("filter.ink.least=0.99", r"recipe demo: filter\.ink: expected least < most"),
+        ("val.per_style=61", r"recipe demo: val\.per_style: expected at most 60, the samples of a style"),
         ("seed=.nan", r"recipe demo: seed: "),
         ("poses.count", "--set poses.count: expected key=value"),
         ("name.first=a", "--set name.first=a: name is not a section"),
@@ -35,6 +36,13 @@ def test_each_mistake_is_one_sentence(override, sentence):
     with pytest.raises(UserError, match=f"^{sentence}") as error:
         load_recipe("demo", [override])
     assert "\n" not in str(error.value)
+
+
+def test_both_sides_need_sources():
+    assert load_recipe("demo", ["val.per_style=60", "split.val=1"]).val.per_style == 60
+    for share in (0, 1):
+        with pytest.raises(UserError, match=r"recipe demo: split\.val: expected 0 < split.val < 1"):
+            load_recipe("demo", ["val.per_style=9", f"split.val={share}"])
 
 
 def test_files_that_are_no_recipes(tmp_path):

@@ -14,10 +14,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
-from manifests.dataset import read_dataset
+from manifests.arrays import unpack
+from manifests.dataset import Dataset, read_index
 from manifests.errors import UserError
 from manifests.recipe import load_recipe
-from manifests.sample import LABELS, decode_labels
+from manifests.sample import LABELS
 from manifests.skeleton import STYLES
 from pipeline.plan import Pipeline
 from pipeline.run import run
@@ -48,7 +49,7 @@ def test_tarfile_reads_whole_adjacent_samples(smoke_run):
 
 
 def _check_sample(key, png, words, arrays):
-    picture, words, labels = Image.open(io.BytesIO(png)), json.loads(words), decode_labels(arrays)
+    picture, words, labels = Image.open(io.BytesIO(png)), json.loads(words), unpack(arrays)
     assert picture.size == (128, 128) and words["sample_id"] == key and None not in words.values()
     assert set(labels) == set(LABELS) and all(np.isfinite(a).all() for a in labels.values())
     seen = labels["joints3d_drawn"] @ labels["camera_K"].T
@@ -64,17 +65,21 @@ def test_webdataset_reads_the_same_samples_in_secure_mode(smoke_run):
 
 
 def test_the_index_tells_what_is_there(smoke_run):
-    index = read_dataset((smoke_run / "dataset/dataset.json").read_bytes(), "dataset.json")
-    assert [s["shard"] for s in index["shards"]] == [p.name for p in _shards(smoke_run)]
-    assert index["samples"] == 10 == sum(index["counts"]["kept"].values())
-    assert index["planned"] == sum(n for styles in index["counts"].values() for n in styles.values())
+    index = Dataset(smoke_run).index
+    assert [s.shard for s in index.shards] == [p.name for p in _shards(smoke_run)]
+    assert index.samples == 10 == sum(index.counted(outcome="kept").values())
+    assert index.planned == sum(index.counted().values())
 
 
-def test_an_index_of_the_future_is_refused():
-    with pytest.raises(UserError, match=r"x\.json: schema version 99 is newer"):
-        read_dataset(b'{"schema_version": 99}', "x.json")
+def test_an_index_of_another_time_is_refused():
+    with pytest.raises(UserError, match=r"x\.json: schema version 99 is newer than this program's \d+; upgrade skep"):
+        read_index(b'{"schema_version": 99}', "x.json")
+    with pytest.raises(UserError, match=r"x\.json: schema version 1 is older than 2, the oldest that is read"):
+        read_index(b'{"schema_version": 1}', "x.json")
     with pytest.raises(UserError, match=r"x\.json: not a dataset index"):
-        read_dataset(b"[1]", "x.json")
+        read_index(b"[1]", "x.json")
+    with pytest.raises(UserError, match=r"x\.json: not a dataset index, name: field required"):
+        read_index(b'{"schema_version": 2}', "x.json")
 
 
 @pytest.fixture(scope="module")

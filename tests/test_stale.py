@@ -24,6 +24,7 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "partition_size": (4, ["poses"]),
     "body.path": ("{body}", ["projections", "sketches", "index"]),
     "split.val": (0.4, ["poses", "index"]),
+    "val.per_style": (1, ["select", "index"]),
     "poses.count": (8, ["select"]),
     "poses.oversample": (1.0, []),
     "poses.sources": ([{"kind": "limits"}], ["poses", "index"]),
@@ -34,7 +35,15 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "filter.ink.least": (0.005, ["filter", "index"]),
     "filter.ink.most": (0.9, ["filter", "index"]),
     "filter.ink.border": (0.5, ["filter", "index"]),
+    "filter.detector": ("{body}", ["filter", "index"]),
+    "filter.calibration": ("{body}", ["filter", "index"]),
     "shards.samples": (3, ["select", "index"]),
+    "shards.megabytes": (100.0, ["select", "index"]),
+    "card.title": ("Drawings", ["index"]),
+    "card.licence": ("CC-BY-4.0", ["index"]),
+    "card.creators": (["A. Nybody"], ["index"]),
+    "card.url": ("https://example.org", ["index"]),
+    "card.published": ("2026-01-31", ["index"]),
     "run.workers": (7, []),
     "run.timeout_s": (9.0, []),
     "run.failed_ceiling": (0.5, []),
@@ -49,6 +58,13 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "estimator.batch": (2, []),
     "estimator.lr": (0.1, []),
     "estimator.checkpoint_every": (9, []),
+    "estimator.model": ("global", []),
+    "estimator.groups": (4, []),
+    "estimator.ema": (0.9, []),
+    "estimator.dtype": ("bfloat16", []),
+    "estimator.losses": ("paper", []),
+    "estimator.weights": ({"heat": 2.0}, []),
+    "estimator.workers": (1, []),
     "sketches.source": ("mix", ["sketches", "index"]),
     "sketches.rendered_share": (0.3, ["sketches", "index"]),
     "sketches.diffusion.model": ("{body}", ["sketches", "index"]),
@@ -66,7 +82,9 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "sketches.diffusion.device": ("cuda", ["sketches", "index"]),
     "sketches.diffusion.compile": (True, ["sketches", "index"]),
 }
-OTHER_VALUES = {"poses": ["poses", "index"], "projections": ["projections", "index"]}  # sections read as a whole
+OTHER_VALUES = {  # sections read as a whole
+    "poses": ["poses", "index"], "projections": ["projections", "index"], "filter": ["filter", "index"], "select": ["select"],
+}  # fmt: skip
 
 
 def _fields(section, prefix=""):
@@ -81,6 +99,8 @@ def _fields(section, prefix=""):
 def _change(field, value):
     """A value for a field that CHANGES does not list, and the stages that read it."""
     readers = OTHER_VALUES[field.split(".")[0]]
+    if value is None or isinstance(value, bool):
+        return (0.5 if value is None else not value), readers
     if isinstance(value, dict):
         return {**value, next(iter(value)): 9.0}, readers
     if isinstance(value, tuple):
@@ -105,13 +125,18 @@ def test_each_field_makes_stale_what_reads_it(made, field, tmp_path):
     changed = Pipeline(load_recipe("smoke", ["run.workers=0", f"{field}={json.dumps(value)}"]))
     survey = Survey(changed, Store(str(made)))
     first = {u.stage: survey.state(u) for u in survey.units() if survey.state(u).lineage}
-    named = [s for s in STAGES if s in first and first[s].kind == STALE and field.split(".")[-1] in first[s].why]
+    named = [s for s in STAGES if s in first and first[s].kind == STALE and _names(first[s].why, field)]
     if not readers:
         assert all(state.kind == DONE for state in first.values())
         return
     assert named[:1] == readers[:1] and set(named) <= set(readers)
     done = [s for s in STAGES if s in first and first[s].kind == DONE]
     assert done == STAGES[: len(done)] == STAGES[: STAGES.index(readers[0])]
+
+
+def _names(why: str, field: str) -> bool:
+    """Whether a field, or one of the parts that it is made of, is among those that changed."""
+    return any(part.startswith((f"{field}:", f"{field}.")) for part in why.split(", "))
 
 
 def _other_body(folder: Path) -> Path:

@@ -17,14 +17,17 @@ import pyarrow as pa
 
 from manifests.randomness import split_of
 from manifests.recipe import Recipe, check_recipe
-from manifests.schema import REASON, SAMPLE_ID, SHARDS, SPLIT
+from manifests.schema import REASON, SAMPLE_ID, SHARDS, SKETCHES, SPLIT
 from manifests.stage import Resources, Stage
+from stages.select import Select
 from tests import faults  # noqa: F401 - where the environment asks for it, every process that loads these stages may be struck
+
+IMAGE_BYTES = SKETCHES.field("image_bytes")
 
 
 def specs(sketches: str = "Blobs") -> tuple[str, ...]:
     """The toy pipeline with another class for the sketches."""
-    return ("tests.toy:Values", f"tests.toy:{sketches}", "stages.select:Select", "tests.toy:Tars", "stages.shards.index:Index")
+    return ("tests.toy:Values", f"tests.toy:{sketches}", "tests.toy:Chosen", "tests.toy:Tars", "stages.shards.index:IndexStage")
 
 
 SPECS = specs()
@@ -34,7 +37,7 @@ def toy_recipe(**more) -> Recipe:
     """Two styles, partitions of five; dotted keys override, as in `poses__count=40`."""
     data: dict = {
         "name": "toy", "seed": 3, "styles": ["ink", "kids"], "partition_size": 5, "poses": {"count": 30, "oversample": 1.3},
-        "shards": {"samples": 7}, "split": {"val": 0.2}, "run": {"workers": 1, "timeout_s": 60},
+        "shards": {"samples": 7}, "select": {"duplicates": {"on": False}}, "split": {"val": 0.2}, "run": {"workers": 1, "timeout_s": 60},
     }  # fmt: skip
     for key, value in more.items():
         section, _, name = key.partition("__")
@@ -63,7 +66,7 @@ class Blobs(Stage):
     version = 1
     config = ("sketches", "body")
     reads = ("value",)
-    writes = pa.schema([SAMPLE_ID, pa.field("blob", pa.binary(), nullable=False), REASON])
+    writes = pa.schema([SAMPLE_ID, pa.field("blob", pa.binary(), nullable=False), IMAGE_BYTES, REASON])
 
     def setup(self, device):
         path = self.cfg.body.path
@@ -79,7 +82,7 @@ class Blobs(Stage):
         self._misbehave(row["sample_id"])
         rng = ctx.rng(row["sample_id"])
         blob = rng.integers(0, 256, 20_000, np.uint8).tobytes() + str(row["value"]).encode()
-        return row["sample_id"], blob, "unlucky" if rng.random() < 0.1 else ""
+        return row["sample_id"], blob, len(blob), "unlucky" if rng.random() < 0.1 else ""
 
     def _note(self, *words):
         """A line in the file `log`: what happened in which process of which node."""
@@ -119,6 +122,12 @@ class Gpu(Blobs):
     resources = Resources(gpus=1)
 
 
+class Chosen(Select):
+    """The real selection, of blobs that have no looks to compare."""
+
+    reads = tuple(column for column in Select.reads if column not in ("picture_hash", "thumbnail", "pose", "joints3d"))
+
+
 class Tars(Stage):
     name = "shards"
     version = 1
@@ -131,5 +140,5 @@ class Tars(Stage):
                 member = tarfile.TarInfo(f"{row['sample_id']}.bin")
                 member.size = len(row["blob"])
                 tar.addfile(member, BytesIO(row["blob"]))
-        made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256]
+        made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256, ["toy"], []]
         return pa.table([[v] for v in made], schema=SHARDS)

@@ -11,7 +11,8 @@ from manifests.skeleton import JOINTS, STYLES
 from stages.detector.coco import CONFIG, read_coco
 from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, cut, inverse
 from stages.detector.eyes import Eyes, OwnEyes, Reading, read_pose
-from stages.detector.finders import Finder, PersonFinder, batches, read_finder, read_person_finder
+from stages.detector.finder_net import MAP
+from stages.detector.finders import Finder, Look, PersonFinder, batches, read_finder, read_person_finder
 from stages.detector.pose_net import KINDS
 from stages.detector.weights import BUNDLED, FINDER, POSE
 
@@ -24,7 +25,8 @@ class Detections:
 
     boxes (N, 4) x0, y0, x1, y1 px, may reach beyond the picture; box_scores (N,) in [0, 1]; joints (N, 16, 2) px in the order
     of skeleton.JOINTS; confidence (N, 16) in [0, 1]; visibility (N, 16, 3) probabilities of outside, occluded, visible;
-    styles (N, 6) probabilities in the order of skeleton.STYLES.
+    styles (N, 6) probabilities in the order of skeleton.STYLES; figures (N, 32, 32) probabilities of the figure in the cells of the
+    square that crops.picture_matrix lays about the picture.
     """
 
     boxes: np.ndarray
@@ -33,6 +35,7 @@ class Detections:
     confidence: np.ndarray
     visibility: np.ndarray
     styles: np.ndarray
+    figures: np.ndarray
 
 
 class Detector:
@@ -49,23 +52,24 @@ class Detector:
         _check(images, boxes)
         if not images:
             return _nothing()
-        boxes, scores, styles = self._boxes(images, boxes)
+        look = self._look(images, boxes)
+        boxes = look.boxes
         matrices = crop_matrices(boxes)
         reading = self._read([cut(image, m, (HEIGHT, WIDTH)) for image, m in zip(images, matrices, strict=True)], flip)
         crops = reading.joints.double().cpu().numpy()
         joints = np.stack([apply(inverse(m), points) for m, points in zip(matrices, crops, strict=True)])
         sure, seen = (part.float().cpu().numpy() for part in (reading.confidence, reading.visibility))
-        return Detections(boxes, scores, joints, sure, seen, styles)
+        return Detections(boxes, look.scores, joints, sure, seen, look.styles, look.figures)
 
-    def _boxes(self, images: list[np.ndarray], given: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes, scores and styles; a box that was given is sure."""
+    def _look(self, images: list[np.ndarray], given: np.ndarray | None) -> Look:
+        """Where each figure is; a box that was given is sure."""
         look = self.finder.look(images, BATCH)
         if given is not None:
-            return np.asarray(given, np.float64), np.ones(len(images), np.float32), look.styles
+            return look._replace(boxes=np.asarray(given, np.float64), scores=np.ones(len(images), np.float32))
         if self.person is None:
-            return look.boxes, look.scores, look.styles
+            return look
         persons = [self.person.look(image) for image in images]
-        return np.stack([box for box, _ in persons]), np.array([score for _, score in persons], np.float32), look.styles
+        return look._replace(boxes=np.stack([box for box, _ in persons]), scores=np.array([score for _, score in persons], np.float32))
 
     def _read(self, crops: list[np.ndarray], flip: bool) -> Reading:
         parts = [self.eyes.read(part, flip) for part in batches(crops, BATCH, self.device)]
@@ -97,4 +101,4 @@ def _check(images: list[np.ndarray], boxes: np.ndarray | None) -> None:
 
 def _nothing() -> Detections:
     joints = len(JOINTS)
-    return Detections(*(np.zeros((0, *shape)) for shape in ((4,), (), (joints, 2), (joints,), (joints, KINDS), (len(STYLES),))))
+    return Detections(*(np.zeros((0, *shape)) for shape in ((4,), (), (joints, 2), (joints,), (joints, KINDS), (len(STYLES),), (MAP, MAP))))

@@ -23,11 +23,12 @@ _ENDING = "ForObjectDetection"
 
 
 class Look(NamedTuple):
-    """boxes (N, 4) px of each picture; scores (N,); styles (N, 6) probabilities."""
+    """boxes (N, 4) px of each picture; scores (N,); styles (N, 6) probabilities; figures (N, 32, 32) as in detect.Detections."""
 
     boxes: np.ndarray
     scores: np.ndarray
     styles: np.ndarray
+    figures: np.ndarray
 
 
 class Finder:
@@ -43,10 +44,10 @@ class Finder:
         small = [cut(image, matrix, (PICTURE, PICTURE)) for image, matrix in zip(images, matrices, strict=True)]
         found = [self.net(normalised(part)) for part in batches(small, batch, self.device)]
         boxes, scores = boxes_of(torch.cat([f.edges for f in found]))
-        styles = torch.cat([f.styles for f in found]).softmax(-1)
+        styles, figures = torch.cat([f.styles for f in found]).softmax(-1), torch.cat([f.figure for f in found]).sigmoid()
         pairs = zip(boxes.cpu().double().numpy(), matrices, strict=False)
         back = np.array([apply(inverse(matrix), box.reshape(2, 2)).ravel() for box, matrix in pairs])
-        return Look(back, scores[: len(images)].cpu().numpy(), styles[: len(images)].cpu().numpy())
+        return Look(back, *(part[: len(images)].float().cpu().numpy() for part in (scores, styles, figures)))
 
 
 def batches(pictures: list[np.ndarray], size: int, device: str) -> list[Tensor]:

@@ -1,34 +1,48 @@
-"""The filter stage: sketches that are no drawing are rejected with a reason."""
+"""The filter stage: sketches that do not show what their labels say are rejected with a reason."""
 
 import cv2
 import numpy as np
 import pyarrow as pa
+import torch
 
 from manifests import schema
-from manifests.stage import Context, Stage
+from manifests.stage import Context, Resources, Stage
+from stages.detector.detect import load_detector
 from stages.filters import ink
+from stages.filters.calibration import read_calibration
+from stages.filters.checks import SCORES, judge
+from stages.filters.fingerprint import SIDE, fingerprint
+from stages.filters.look import looks_of
+from stages.filters.picture import UNREADABLE, decode
 
-UNREADABLE = "cannot be decoded"
+_LABELS = ("joints2d", "visibility", "bbox")
+_AT_ONCE = 32  # pictures that are held decoded
 
 
 class Filter(Stage):
-    """Looks at each picture alone; keeps every row, with the reason where it is rejected."""
+    """Looks at each picture alone; keeps every row, with its scores, and the reason where it is rejected."""
 
     name = "filter"
-    version = 2
+    version = 4
     config = ("filter",)
-    reads = ("image",)
+    reads = ("image", *_LABELS)
     writes = schema.FILTER
+    resources = Resources(model=True)
 
     def setup(self, device: str) -> None:
-        """OpenCV keeps to the one thread that the stage declares."""
+        """Load the detector; OpenCV and torch keep to the one thread that the stage declares."""
         cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        config = self.cfg.filter
+        self.detector = load_detector(config.detector, device)
+        self.calibration = read_calibration(config.calibration, config.detector)
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """The verdict on each row."""
-        verdicts = [self._verdict(data) for data in table["image"].to_pylist()]
-        reasons, scores = [reason for reason, _ in verdicts], [score for _, score in verdicts]
-        return schema.to_table(schema.FILTER, {"sample_id": table["sample_id"].to_pylist(), "score_ink": scores, "reason": reasons})
+        made: list[dict] = []
+        for first in range(0, len(table), _AT_ONCE):
+            made += self._judged(list(schema.rows_of(table.slice(first, _AT_ONCE))))
+        return schema.to_table(schema.FILTER, {name: [row[name] for row in made] for name in schema.FILTER.names})
 
     def preview(self, row: dict) -> np.ndarray:
         """The picture; if it was rejected, with the reason written on it."""
@@ -39,20 +53,26 @@ class Filter(Stage):
             cv2.putText(picture, row["reason"], (4, len(picture) - 8), cv2.FONT_HERSHEY_SIMPLEX, scale, (210, 30, 40), 1, cv2.LINE_AA)
         return picture
 
-    def _verdict(self, data: bytes) -> tuple[str, float]:
-        picture = decode(data)
+    def _judged(self, rows: list[dict]) -> list[dict]:
+        """Rows of schema.FILTER. Pictures without ink on them are not shown to the detector."""
+        made, shown = [], []
+        for i, row in enumerate(rows):
+            picture = decode(row["image"])
+            made.append({"sample_id": row["sample_id"], **self._first_glance(picture)})
+            if picture is not None and not made[-1]["reason"]:
+                shown.append((i, picture))
+        pictures = [picture for _, picture in shown]
+        looks = looks_of(pictures, [rows[i] for i, _ in shown], self.detector.detect(pictures))
+        for (i, _), look in zip(shown, looks, strict=True):
+            made[i]["reason"], scores = judge(look, self.cfg.filter, self.calibration)
+            made[i] |= {f"score_{name}": score for name, score in scores.items()}
+        return made
+
+    def _first_glance(self, picture: np.ndarray | None) -> dict:
+        """The row of a picture before the detector has seen it."""
+        row: dict = {f"score_{name}": 0.0 for name in ("ink", *SCORES)}
         if picture is None:
-            return UNREADABLE, 0.0
-        _, reason, score = ink.check(picture, self.cfg.filter.ink)
-        return reason, score
-
-
-def decode(data: bytes) -> np.ndarray | None:
-    """The RGB picture (H, W, 3) uint8 of encoded bytes, or None where they are no picture."""
-    if not data:
-        return None
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            return {**row, "reason": UNREADABLE, "picture_hash": 0, "thumbnail": np.zeros((SIDE, SIDE), np.uint8)}
+        _, row["reason"], row["score_ink"] = ink.check(picture, self.cfg.filter.ink)
+        row["picture_hash"], row["thumbnail"] = fingerprint(picture)
+        return row

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 # SMPL joints whose bones change together; (left, right) pairs, or the same joint twice on the middle line.
-_GROUPS = {
+GROUPS = {
     "head": ((15, 15),), "neck": ((12, 12),), "trunk": ((0, 0), (3, 3), (6, 6), (9, 9)), "shoulders": ((13, 14),),
     "upper_arms": ((16, 17),), "forearms": ((18, 19),), "hands": ((20, 21), (22, 23)),
     "thighs": ((1, 2),), "shins": ((4, 5),), "feet": ((7, 8), (10, 11)),
@@ -37,7 +37,7 @@ def draw_proportions(rng: np.random.Generator, weights: Mapping[str, float], spr
     name = _pick(rng, weights)
     uneven = spread / 2 if rng.random() < _UNEVEN else 0.0
     scales = np.ones(24)
-    for group, pairs in _GROUPS.items():
+    for group, pairs in GROUPS.items():
         factor = PRESETS[name].get(group, 1.0) * np.exp(spread * np.clip(rng.normal(), -2.5, 2.5))
         left, right = factor * np.exp(uneven * np.clip(rng.normal(size=2), -2.5, 2.5))
         for a, b in pairs:

@@ -1,32 +1,110 @@
-"""`dataset.json`: what the dataset holds and where it comes from; the last file to appear, so it vouches for the rest."""
+"""`dataset.json`: what the dataset holds and where it comes from; and the pages for people and machines that follow from it."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from manifests.dataset import dataset_json
-from manifests.schema import COUNTS, SHARDS
+from manifests.arrays import label_fields
+from manifests.dataset import CARD, CROISSANT, FILE, PREVIEW, Index, make_index
+from manifests.schema import SHARDS, TALLIES, shape_of
+from manifests.skeleton import EDGES, JOINTS
 from manifests.stage import Context, Stage
+from stages.shards.card import card
+from stages.shards.croissant import croissant
+from stages.shards.preview import preview
+
+VERDICTS_A_FILE = 1_000_000
+BUNDLED = "CC0-1.0"
 
 
-class Index(Stage):
-    """Dataset scope: the index of all shards and the verdict on every sample that was ever planned."""
+class IndexStage(Stage):
+    """Dataset scope: the index of all shards, the verdict on every sample that was ever planned, card, Croissant, preview."""
 
     name = "index"
-    version = 1
+    version = 2
     scope = "dataset"
-    config = ("name", "styles", "poses", "projections", "sketches", "filter", "split", "shards", "body")
+    config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "val", "shards", "body")
     reads = tuple(SHARDS.names)
-    writes = COUNTS
+    writes = TALLIES
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
-        with ctx.sink.open("verdicts/000000.parquet") as file:
-            pq.write_table(ctx.ledger, file, compression="zstd")
-        counts = ctx.ledger.group_by(["outcome", "style"], use_threads=False).aggregate([("sample_id", "count")])
-        counts = counts.sort_by([("outcome", "ascending"), ("style", "ascending")]).to_pylist()
-        rows = [{"outcome": c["outcome"], "style": c["style"], "samples": c["sample_id_count"]} for c in counts]
+        tallies, shards = tallied(ctx.ledger), table.sort_by("shard").to_pylist()
+        index = self._index(ctx.seed, shards, tallies, write_verdicts(ctx))
+        lost = ctx.ledger.filter(pc.not_equal(ctx.ledger["outcome"], "kept")).sort_by("sample_id").to_pylist()
+        pages = {
+            CARD: card(index).encode(),
+            CROISSANT: croissant(index),
+            PREVIEW: preview(index, [row["previews"] for row in shards], lost).encode(),
+            FILE: index.to_bytes(),
+        }
+        for name, data in pages.items():
+            with ctx.sink.open(name) as file:
+                file.write(data)
+        return tallies
+
+    def _index(self, seed: int, shards: list[dict], tallies: pa.Table, verdicts: list[dict]) -> Index:
         made_from = {name: Path(value).name if is_path and value else value for name, value, is_path in self.cfg.fields()}
-        with ctx.sink.open("dataset.json") as file:
-            file.write(dataset_json(ctx.seed, made_from, table.sort_by("shard").to_pylist(), rows))
-        return pa.Table.from_pylist(rows, schema=COUNTS)
+        about = self.cfg.card
+        return make_index(
+            name=self.cfg.name,
+            title=about.title or self.cfg.name,
+            licence=about.licence or licence_of(self.cfg),
+            creators=about.creators,
+            url=about.url,
+            published=about.published,
+            seed=seed,
+            planned=sum(tallies["samples"].to_pylist()),
+            samples=sum(row["samples"] for row in shards),
+            image_size=self.cfg.projections.size,
+            image_format=self.cfg.sketches.image_format,
+            generators=sorted({name for row in shards for name in row["generators"]}),
+            tallies=tallies.to_pylist(),
+            shards=[{name: row[name] for name in ("shard", "split", "samples", "bytes", "sha256")} for row in shards],
+            verdicts=verdicts,
+            recipe={name: value for name, value in made_from.items() if not name.startswith("card.")},
+            **layout(),
+        )
+
+
+def layout() -> dict[str, Any]:
+    """What the index says of every sample of this schema version."""
+    return {"labels": [_label(field) for field in label_fields()], "joints": JOINTS, "edges": EDGES}
+
+
+def licence_of(cfg: Any) -> str:
+    """CC0 where body, poses and pictures all come from bundled parts, else a sentence that names what was brought in."""
+    brought = ["the body file"] if cfg.body.path else []
+    brought += sorted({f"{s.kind} poses" for s in cfg.poses.sources if getattr(s, "path", None)})
+    brought += [] if cfg.sketches.source == "renderer" else ["the generator"]
+    return f"not stated; the licences of {', '.join(brought)} apply" if brought else BUNDLED
+
+
+def tallied(verdicts: pa.Table) -> pa.Table:
+    """schema.TALLIES of a table of verdicts."""
+    kinds = pc.struct_field(pc.extract_regex(verdicts["reason"], r"^(?P<kind>[^:]*)"), "kind")
+    table = verdicts.set_column(verdicts.schema.get_field_index("reason"), "reason", kinds)
+    groups = TALLIES.names[:-1]
+    counts = table.group_by(groups, use_threads=False).aggregate([("sample_id", "count")]).sort_by([(g, "ascending") for g in groups])
+    return counts.rename_columns({"sample_id_count": "samples"}).select(TALLIES.names).cast(TALLIES)
+
+
+def write_verdicts(ctx: Context) -> list[dict]:
+    """Write `verdicts/*.parquet`; returns the index's entries of them."""
+    verdicts, entries = ctx.ledger.sort_by("sample_id"), []
+    for number, start in enumerate(range(0, max(1, len(verdicts)), VERDICTS_A_FILE)):
+        part, name = verdicts.slice(start, VERDICTS_A_FILE), f"verdicts/{number:06d}.parquet"
+        with ctx.sink.open(name) as file:
+            pq.write_table(part, file, compression="zstd")
+        entries.append({"file": name, "rows": len(part), "bytes": file.size, "sha256": file.sha256})
+    return entries
+
+
+def _label(field: pa.Field) -> dict:
+    meta = {k.decode(): v.decode() for k, v in field.metadata.items()}
+    kind = str(field.type.value_type)
+    return {"name": field.name, "dtype": {"float": "float32"}.get(kind, kind), "shape": shape_of(field)} | {
+        name: meta.get(name, "") for name in ("unit", "frame", "doc")
+    }

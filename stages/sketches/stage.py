@@ -41,7 +41,7 @@ class Sketches(Stage):
     """Draws with the renderer, a diffusion model, or both. A row's picture depends on its labels, its style and its own randomness."""
 
     name = "sketches"
-    version = 2
+    version = 3
     config = ("body", "sketches", "projections.size")
     reads = (*_LABELS, "motion")
     writes = schema.SKETCHES
@@ -76,9 +76,11 @@ class Sketches(Stage):
         rows = list(schema.rows_of(table))
         begun = [self._begin(row, ctx.rng(row["sample_id"])) for row in rows]
         painted = self._painted([work.order for work in begun if work.order])
+        images = [next(painted) if work.order else work.image for work in begun]
         columns = {
             "sample_id": [row["sample_id"] for row in rows],
-            "image": [next(painted) if work.order else work.image for work in begun],
+            "image": images,
+            "image_bytes": [len(image) for image in images],
             "image_format": [self.cfg.sketches.image_format] * len(rows),
             "appearance": [work.phrase for work in begun],
             "generator": [work.maker for work in begun],

@@ -55,6 +55,7 @@ def test_what_comes_back(detector):
     shapes = {name: getattr(found, name).shape for name in found.__dataclass_fields__}
     assert shapes == {
         "boxes": (n, 4), "box_scores": (n,), "joints": (n, 16, 2), "confidence": (n, 16), "visibility": (n, 16, 3), "styles": (n, 6),
+        "figures": (n, 32, 32),
     }  # fmt: skip
     for share in (found.box_scores, found.confidence):
         assert share.min() >= 0 and share.max() <= 1

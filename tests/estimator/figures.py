@@ -1,42 +1,70 @@
 """A handful of stick figures with true labels, packed as shards."""
 
-import io
-import json
-import tarfile
+import hashlib
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from estimator.data import from_hips
+from estimator.sample import from_hips
 from manifests import schema
+from manifests.dataset import FILE, make_index
 from manifests.recipe import Estimator
-from manifests.sample import encode_sample
-from manifests.skeleton import EDGES
-from stages.body.model import load_body
+from manifests.sample import SCORES
+from manifests.skeleton import BODY_PARTS, EDGES
+from stages.body.camera import intrinsics, project
+from stages.body.model import BodyModel, load_body
+from stages.filters.fingerprint import fingerprint
+from stages.projections import labels
+from stages.shards.index import layout
+from stages.shards.stage import write_shard
+from stages.shards.tar import write_end, write_member
 
 SIZE = 96
+FAR = 8.0  # metres from the camera
 TINY = Estimator(size=64, width=8, steps=6, batch=4, checkpoint_every=2)
 
 
+@cache
+def _body() -> BodyModel:
+    return load_body()
+
+
 def stick_row(number: int, split: str) -> dict:
-    """A row with every column of a sample: a random pose, seen in weak perspective, drawn as lines."""
+    """A row with every column of a sample: a random pose of odd proportions before a camera, drawn as lines."""
     rng = np.random.default_rng(number)
-    pose = rng.normal(0, 0.3, (24, 3))
+    pose, betas, scales = rng.normal(0, 0.3, (24, 3)), rng.normal(0, 1, 10), np.exp(rng.normal(0, 0.1, 24))
     pose[0] = (Rotation.from_euler("x", 180, degrees=True) * Rotation.from_rotvec(rng.normal(0, 0.4, 3))).as_rotvec()
-    betas = rng.normal(0, 1, 10)
-    joints3d = load_body().joints(pose, betas)[1]
-    joints2d = from_hips(joints3d)[:, :2] * 0.32 * SIZE + SIZE / 2
+    camera_K, place = intrinsics(0.32 * SIZE * FAR, SIZE), (0, 0, FAR)
+    joints3d, drawn = (_body().joints(pose, betas, s)[1] for s in (None, scales))
+    joints3d, drawn = from_hips(joints3d) + place, from_hips(drawn) + place
+    joints2d = project(drawn, camera_K)
     row = {f.name: np.zeros(schema.shape_of(f), f.type.value_type.to_pandas_dtype()) for f in schema.PROJECTIONS if b"shape" in f.metadata}
-    labels = {"pose": pose, "betas": betas, "joints3d": joints3d, "joints3d_drawn": joints3d, "joints2d": joints2d}
-    row |= {name: value.astype(np.float32) for name, value in labels.items()} | {"visibility": np.full(16, 2, np.uint8)}
+    seen = {
+        "pose": pose, "betas": betas, "bone_scales": scales, "joints3d": joints3d, "joints3d_drawn": drawn, "joints2d": joints2d,
+        "camera_K": camera_K, "camera_R": Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix(), "camera_t": place,
+        "bbox": [*joints2d.min(0), *joints2d.max(0)], "depth_step": labels.depth_step(drawn),
+        "foreshortening": labels.foreshortening(drawn),
+    }  # fmt: skip
+    row |= {name: np.asarray(value, np.float32) for name, value in seen.items()} | {"visibility": np.full(16, 2, np.uint8)}
+    row |= {"limb_order": labels.limb_order(drawn, camera_K), "contacts": _contacts(rng)}
     style = ("ink", "stick")[number % 2]
-    words = dict.fromkeys(("proportions", "text_style", "appearance", "motion", "generator"), "-")
-    picture = cv2.imencode(".png", stick_picture(joints2d))[1].tobytes()
+    words = dict.fromkeys(("proportions", "appearance", "motion", "generator"), "-")
+    sketch = stick_picture(joints2d)
+    picture, (digest, thumbnail) = cv2.imencode(".png", sketch)[1].tobytes(), fingerprint(sketch)
     row |= words | {"sample_id": f"{style}-{number:06d}", "style": style, "split": split, "source_id": f"clip-{number}"}
-    return row | {"score_ink": 0.1, "image": picture, "image_format": "png"}
+    return row | dict.fromkeys(SCORES, 0.5) | {
+        "image": picture, "image_format": "png", "image_bytes": len(picture), "picture_hash": digest, "thumbnail": thumbnail,
+    }  # fmt: skip
+
+
+def _contacts(rng: np.random.Generator) -> np.ndarray:
+    """Any symmetric matrix: what really touches plays no part in reading and writing."""
+    upper = np.triu(rng.random((len(BODY_PARTS), len(BODY_PARTS))) < 0.05, 1)
+    return (upper | upper.T).astype(np.uint8)
 
 
 def stick_picture(joints2d: np.ndarray) -> np.ndarray:
@@ -47,26 +75,41 @@ def stick_picture(joints2d: np.ndarray) -> np.ndarray:
     return image
 
 
-def write_shard(path: Path, members: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+def write_members(path: Path, members: dict[str, bytes]) -> None:
+    """A tar of whatever members."""
+    with path.open("wb") as file:
         for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+            write_member(file, name, data)
+        write_end(file)
 
 
-def write_index(folder: Path, shards: dict[str, str]) -> None:
-    listed = [{"shard": name, "split": split, "bytes": (folder / name).stat().st_size} for name, split in shards.items()]
-    (folder / "dataset.json").write_text(json.dumps({"schema_version": 1, "shards": listed}))
+def write_index(folder: Path, counts: dict[str, int]) -> None:
+    """The index of shards that lie in a folder: samples by name."""
+    shards = []
+    for name, samples in counts.items():
+        data = (folder / name).read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        shards.append({"shard": name, "split": name.partition("-")[0], "samples": samples, "bytes": len(data), "sha256": sha256})
+    total = sum(counts.values())
+    tally = {"outcome": "kept", "stage": "", "reason": "", "style": "ink", "split": "train", "samples": total}
+    words = dict.fromkeys(("url", "published"), "") | {"name": "sticks", "title": "Sticks", "licence": "CC0-1.0"}
+    numbers = {"seed": 0, "planned": total, "samples": total, "image_size": SIZE, "image_format": "png"}
+    lists = {"creators": (), "generators": ("-",), "tallies": [tally], "verdicts": (), "recipe": {}}
+    (folder / FILE).write_bytes(make_index(**words, **numbers, **lists, **layout(), shards=shards).to_bytes())
 
 
 def write_dataset(folder: Path, numbers: dict[str, range]) -> Path:
+    """A shard of stick figures for each split."""
+    return write_rows(folder, {split: [stick_row(number, split) for number in chosen] for split, chosen in numbers.items()})
+
+
+def write_rows(folder: Path, rows: dict[str, list[dict]]) -> Path:
+    """A shard of whatever rows for each split."""
     folder.mkdir(parents=True)
-    for split, chosen in numbers.items():
-        rows = [stick_row(number, split) for number in chosen]
-        members = {f"{row['sample_id']}.{ext}": data for row in rows for ext, data in encode_sample(row).items()}
-        write_shard(folder / f"{split}-000000.tar", members)
-    write_index(folder, {f"{split}-000000.tar": split for split in numbers})
+    for split, chosen in rows.items():
+        with (folder / f"{split}-000000.tar").open("wb") as file:
+            write_shard(file, chosen)
+    write_index(folder, {f"{split}-000000.tar": len(chosen) for split, chosen in rows.items()})
     return folder
 
 

@@ -13,7 +13,7 @@ from manifests.errors import UserError
 from manifests.sample import encode_sample
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
 from stages.body.rotations import axis_angle_from_matrix
-from tests.estimator.figures import SIZE, TINY, stick_picture, stick_row, write_dataset, write_index, write_shard
+from tests.estimator.figures import SIZE, TINY, stick_picture, stick_row, write_dataset, write_index, write_members
 
 
 def test_reads_what_was_written(dataset):
@@ -58,28 +58,28 @@ def _without_labels(members: dict[str, bytes]) -> dict[str, bytes]:
 @pytest.mark.parametrize("harm", [_with_pickle, _with_objects, _with_path, _with_torn_picture, _without_labels])
 def test_bad_members_are_refused(tmp_path, harm):
     members = {f"ink-000000.{ext}": data for ext, data in encode_sample(stick_row(0, "train")).items()}
-    write_shard(tmp_path / "train-000000.tar", harm(members))
-    write_index(tmp_path, {"train-000000.tar": "train"})
+    write_members(tmp_path / "train-000000.tar", harm(members))
+    write_index(tmp_path, {"train-000000.tar": 1})
     with pytest.raises(UserError, match=r"train-000000\.tar.*ink-000000"):
         Sketches(tmp_path, "train", 64)[0]
 
 
 def test_missing_datasets_are_named(tmp_path, dataset):
-    with pytest.raises(UserError, match=r"dataset\.json: cannot read"):
+    with pytest.raises(UserError, match=r"dataset\.json: this file is missing"):
         train(tmp_path / "none", tmp_path / "out", TINY, 0, None)
     only_train = write_dataset(tmp_path / "half", {"train": range(2)})
     with pytest.raises(UserError, match=r"dataset\.json: the val split has no samples"):
         Sketches(only_train, "val", 64)
     (only_train / "train-000000.tar").unlink()
-    with pytest.raises(UserError, match=r"train-000000\.tar: this shard is missing"):
+    with pytest.raises(UserError, match=r"train-000000\.tar: this file is missing"):
         Sketches(only_train, "train", 64)
-    with pytest.raises(UserError, match=r"model\.safetensors: no such file"):
-        evaluate(dataset, tmp_path, TINY, None)
+    with pytest.raises(UserError, match="no trained model; train one first"):
+        evaluate(dataset, tmp_path, None, dataset)
 
 
 def test_cut_shards_are_refused(tmp_path):
     folder = write_dataset(tmp_path / "cut", {"train": range(2)})
     shard = folder / "train-000000.tar"
     shard.write_bytes(shard.read_bytes()[:-600])
-    with pytest.raises(UserError, match=r"train-000000\.tar: \d+ bytes where"):
+    with pytest.raises(UserError, match=r"train-000000\.tar, byte \d+: the"):
         Sketches(folder, "train", 64)

@@ -1,0 +1,36 @@
+"""Samples stacked for a network."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from estimator.sample import Sample
+
+
+class Batch(NamedTuple):
+    """images (B, 3, S, S) in [0, 1]; the rest as in Sample with B in front."""
+
+    images: Tensor
+    joints2d: Tensor
+    visibility: Tensor
+    joints3d: Tensor
+    joints3d_drawn: Tensor
+    pose: Tensor
+    betas: Tensor
+    bone_scales: Tensor
+    depth_step: Tensor
+    foreshortening: Tensor
+    limb_order: Tensor
+    contacts: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
+        return Batch(*(column.to(device, non_blocking=True) for column in self))
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """One batch of the samples."""
+    columns = {name: torch.stack([torch.from_numpy(getattr(s, name)) for s in samples]) for name in Batch._fields[1:]}
+    images = torch.stack([torch.from_numpy(s.image) for s in samples])
+    return Batch(images=images.permute(0, 3, 1, 2).float().div_(255).contiguous(), **columns)

@@ -1,0 +1,1 @@
+"""Figures as files that animators open: BVH and glTF 2.0."""

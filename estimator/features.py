@@ -1,0 +1,149 @@
+"""What Sketch2PoseNet sees: one pass of the frozen generator over the sketch, its features and where its attention lay.
+
+In the manner of VPD and DPMesh: the sketch's latent is given to the U-Net as if it were nearly clean; the ControlNet is told of
+the joints, by their bones as in drawing, and by a learned join of latent and heatmaps; tokens of the joints stand in for words, so
+that the cross-attention shows where the generator thinks each joint is drawn.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from estimator.guidance import Guidance
+from manifests.skeleton import JOINTS
+from stages.sketches.generator.conditions import condition, pose_map
+from stages.sketches.generator.folder import Source, open_pipeline
+
+_TIME = 1  # of 1000: hardly any noise
+_TOKEN = 64  # width of the hidden layer that makes tokens of joints
+GROUPS = 8
+
+
+class Generator:
+    """The frozen networks of a generator's folder. Not a module: its weights are not saved with the estimator's."""
+
+    def __init__(self, folder: str | Path, device: str = "cpu"):
+        pipeline = open_pipeline(Source(str(folder)), None, torch.float32, device)
+        self.vae, self.unet, self.controlnet = (net.eval().requires_grad_(False) for net in _parts(pipeline))
+        self.digest = digest_of(Path(folder))
+        self.stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.recorders = [_record(block) for block in self.unet.up_blocks]
+
+    @property
+    def levels(self) -> list[int]:
+        """Channels of what each level of the U-Net's way up gives out."""
+        return list(reversed(self.unet.config.block_out_channels))
+
+    @torch.no_grad()
+    def latent(self, images: Tensor) -> Tensor:
+        """Latents (B, C, S / stride, S / stride) of pictures (B, 3, S, S) in [0, 1]."""
+        return self.vae.encode(images * 2 - 1).latent_dist.mean * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def bones(self, joints: Tensor, size: int) -> Tensor:
+        """The ControlNet's own embedding of bones between joints (B, 16, 2) in [0, 1], drawn in no order of depth."""
+        channels = self.controlnet.config.conditioning_channels
+        maps = [condition(pose_map(j * size, np.zeros(len(JOINTS)), size), None, channels) for j in joints.cpu().numpy()]
+        return self.controlnet.controlnet_cond_embedding(torch.from_numpy(np.stack(maps)).to(joints.device))
+
+    def look(self, latent: Tensor, control: Tensor, tokens: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """One pass: features (B, C, h, w) and attention (B, 16, h, w) of each level, from coarse to fine."""
+        features: list[Tensor] = []
+        hooks = [block.register_forward_hook(lambda _, __, out: features.append(out)) for block in self.unet.up_blocks]
+        embed, self.controlnet.controlnet_cond_embedding = self.controlnet.controlnet_cond_embedding, nn.Identity()
+        try:
+            down, middle = self.controlnet(latent, _TIME, tokens, control, return_dict=False)
+            self.unet(latent, _TIME, tokens, down_block_additional_residuals=down, mid_block_additional_residual=middle, return_dict=False)
+        finally:
+            self.controlnet.controlnet_cond_embedding = embed
+            for hook in hooks:
+                hook.remove()
+        return features, [recorder.map() for recorder in self.recorders]
+
+
+class Features(nn.Module):
+    """Pictures and what guides them, to features (B, C, n, n) of the latent's size. Only what joins and merges is learned."""
+
+    def __init__(self, generator: Generator, width: int):
+        super().__init__()
+        self.generator = generator
+        config = generator.controlnet.config
+        # Nothing at first: then the ControlNet is told of bones alone, as when it learned to draw.
+        self.join = _zeroed(nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), config.block_out_channels[0], 3, padding=1))
+        self.tokens = nn.Sequential(nn.Linear(3, _TOKEN), nn.GELU(), nn.Linear(_TOKEN, config.cross_attention_dim))
+        self.names = nn.Parameter(0.02 * torch.randn(len(JOINTS), config.cross_attention_dim))
+        self.merge = nn.ModuleList(nn.Conv2d(channels + len(JOINTS), width, 1) for channels in generator.levels)
+        self.near = nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), width, 3, padding=1)
+        self.mix = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
+
+    def forward(self, images: Tensor, guidance: Guidance) -> Tensor:
+        latent = self.generator.latent(images)
+        known = torch.cat([latent, guidance.heat * guidance.heat.shape[-1]], 1)
+        control = self.generator.bones(guidance.joints, images.shape[-1]) + self.join(known)
+        tokens = self.names + self.tokens(torch.cat([guidance.joints * 2 - 1, guidance.sure[..., None]], -1))
+        levels, attention = self.generator.look(latent, control, tokens)
+        merged = self.near(known)
+        for layer, features, lay in zip(self.merge, levels, attention, strict=True):
+            merged = merged + _fitted(layer(torch.cat([features, _fitted(lay, features)], 1)), merged)
+        return merged + self.mix(merged)
+
+
+class _Recorder:
+    """Attention as diffusers computes it in plain steps, that keeps where each token was looked for."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+
+    def map(self) -> Tensor:
+        """Mean over heads and layers, (B, tokens, h, w), of the last pass."""
+        mean = torch.stack(self.kept).mean(0)
+        self.kept.clear()
+        side = round(mean.shape[1] ** 0.5)
+        return mean.mT.unflatten(-1, (side, side))
+
+    def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **_: Any) -> Tensor:
+        heads = len(hidden_states), attn.heads
+        query = attn.head_to_batch_dim(attn.to_q(hidden_states))
+        key, value = (attn.head_to_batch_dim(to(encoder_hidden_states)) for to in (attn.to_k, attn.to_v))
+        share = attn.get_attention_scores(query, key)
+        self.kept.append(share.unflatten(0, heads).mean(1))
+        out = attn.batch_to_head_dim(torch.bmm(share, value))
+        return attn.to_out[1](attn.to_out[0](out))
+
+
+def _record(block: Any) -> _Recorder:
+    """Put one recorder into all cross-attentions of a block of transformers."""
+    recorder = _Recorder()
+    for transformer in block.attentions:
+        for layer in transformer.transformer_blocks:
+            layer.attn2.set_processor(recorder)
+    return recorder
+
+
+def _parts(pipeline: Any) -> tuple[Any, Any, Any]:
+    return pipeline.vae, pipeline.unet, pipeline.controlnet
+
+
+def _fitted(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps (B, C, h, w) at the size of others."""
+    return maps if maps.shape[-2:] == like.shape[-2:] else F.interpolate(maps, like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _zeroed(layer: Any) -> Any:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def digest_of(folder: Path) -> str:
+    """sha256 of a generator's weights: of the names and bytes of its safetensors files."""
+    sha = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        sha.update(path.relative_to(folder).as_posix().encode())
+        sha.update(path.read_bytes())
+    return sha.hexdigest()

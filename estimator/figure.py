@@ -1,0 +1,68 @@
+"""One figure as it was read from a drawing: what every export, overlay and correction works from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from manifests.skeleton import LEFT_HIP, RIGHT_HIP
+from stages.body.model import BodyModel, Posed
+from stages.body.rotations import axis_angle_from_matrix
+
+
+class Hypothesis(NamedTuple):
+    """One way to read the drawing: pose (24, 3, 3) as in Figure; score in [0, 1], those of a figure sum to 1."""
+
+    pose: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One figure. Camera frame: x right, y down, z away from the viewer, metres; pixels of the picture, from its top-left corner.
+
+    pose (24, 3, 3) local rotations, the root in the camera frame; betas (10,); bone_scales (24,) as in the labels, 1 where nothing
+    is known of them; camera (3,): px per metre, then the hips' midpoint in px; joints2d (16, 2) px where the joints were seen;
+    confidence (16,) in [0, 1]; hypotheses: other readings, best first, the first is `pose` itself.
+    """
+
+    pose: np.ndarray
+    betas: np.ndarray
+    bone_scales: np.ndarray
+    camera: np.ndarray
+    joints2d: np.ndarray
+    confidence: np.ndarray
+    hypotheses: tuple[Hypothesis, ...] = ()
+
+
+def undistorted(figure: Figure) -> Figure:
+    """The figure with the body's own proportions."""
+    return replace(figure, bone_scales=np.ones(24))
+
+
+def posed(body: BodyModel, figure: Figure) -> Posed:
+    """Skin and joints in the camera frame, metres from the hips' midpoint."""
+    free = body.pose(axis_angle_from_matrix(figure.pose), figure.betas, figure.bone_scales)
+    middle = free.joints16[[RIGHT_HIP, LEFT_HIP]].mean(0)
+    return Posed(free.vertices - middle, free.joints - middle, free.joints16 - middle)
+
+
+def figures_of(seen, matrices: np.ndarray | Sequence[np.ndarray]) -> list[Figure]:
+    """The B figures of an estimator's Prediction; matrices (B, 2, 3): from the picture's px to those of the network's input.
+
+    What a model does not say is filled in: bones of length 1, and confidence 1.
+    """
+    known = {name: value.detach().cpu().double().numpy() for name, value in seen._asdict().items() if hasattr(value, "detach")}
+    count = len(known["pose"])
+    scales, sure = known.get("bone_scales", np.ones((count, 24))), known.get("confidence", np.ones((count, 16)))
+    return [
+        Figure(known["pose"][i], known["betas"][i], scales[i], *_to_picture(known["camera"][i], known["joints2d"][i], matrix), sure[i])
+        for i, matrix in enumerate(matrices)
+    ]
+
+
+def _to_picture(camera: np.ndarray, joints2d: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Camera (3,) and joints (16, 2) of a crop in px of the picture; the crop is scaled and moved, never distorted."""
+    scale, offset = matrix[0, 0], matrix[:, 2]
+    return np.array([camera[0] / scale, *((camera[1:] - offset) / scale)]), (joints2d - offset) / scale

@@ -1,0 +1,140 @@
+"""Several readings of one drawing: limbs leaning towards the viewer or away, scored and sorted.
+
+A drawing of lines says little of which; what speaks for a reading is what the network read of each joint's depth, how common such
+a limb is among poses of the learned prior, and that joints keep within their limits. Limbs are weighed one by one.
+"""
+
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from estimator.flips import CHOICES, LIMBS, Bones, Limb, reflected
+from estimator.pose2pose import DEPTH_RANGE
+from estimator.prediction import Prediction
+from estimator.skeleton import Skeleton
+from manifests.randomness import generator
+from manifests.skeleton import SMPL_PARENTS
+from stages.body.rotations import angle_between
+from stages.poses.fence import fenced
+from stages.poses.prior import LATENT, load_prior
+
+BANK = 4096  # poses of the prior that a limb is compared with
+NEAR = 0.5  # about radians: two rotations this far apart are alike
+BEYOND = np.radians(10)  # beyond a joint's limits by so much costs half a nat
+LEAN = 0.02  # metres of depth along a bone: flatter ones look the same reflected
+
+
+class Hypothesis(NamedTuple):
+    """pose (24, 3, 3) and joints3d_drawn (16, 3) m as in Prediction; flipped: which bones of which limbs are reflected, as
+    (limb, inner, outer); score: log odds against the other readings, larger is better; probability: over all readings."""
+
+    pose: Tensor
+    joints3d_drawn: Tensor
+    flipped: tuple[tuple[str, bool, bool], ...]
+    score: float
+    probability: float
+
+
+def hypotheses(seen: Prediction, index: int, skeleton: Skeleton, count: int = 5) -> list[Hypothesis]:
+    """The `count` best readings of sample `index`, best first; fewer where nothing leans. All look the same in the picture."""
+    pose, betas, scales = (part[index].detach().cpu().double().numpy() for part in (seen.pose, seen.betas, seen.bone_scales))
+    options = _options(pose, betas, scales, skeleton)
+    joints = _joints(np.stack([o.pose for o in options]), betas, scales, skeleton)
+    depths = None if seen.depth_heat is None else seen.depth_heat[index].detach().cpu().double().numpy()
+    scores = np.array([_score(o, drawn, depths) for o, drawn in zip(options, joints, strict=True)])
+    readings = list(product(*([i for i, o in enumerate(options) if o.name == name] for name in LIMBS)))
+    totals = np.array([scores[list(chosen)].sum() for chosen in readings])
+    log_share = totals - np.logaddexp.reduce(totals)
+    best = np.argsort(-totals, kind="stable")[:count]
+    poses = [_joined(pose, [options[i] for i in readings[b]]) for b in best]
+    drawn = _joints(np.stack(poses), betas, scales, skeleton)
+    return [
+        Hypothesis(
+            pose=torch.from_numpy(poses[rank]).float(),
+            joints3d_drawn=torch.from_numpy(drawn[rank]).float(),
+            flipped=tuple((o.name, *o.choice) for o in (options[i] for i in readings[b]) if any(o.choice)),
+            score=float(totals[b] - totals[best[0]]),
+            probability=float(np.exp(log_share[b])),
+        )
+        for rank, b in enumerate(best)
+    ]
+
+
+class _Option(NamedTuple):
+    """A limb with some of its bones reflected, the rest of the body as it was."""
+
+    name: str
+    limb: Limb
+    choice: tuple[bool, bool]
+    pose: np.ndarray
+
+
+def _options(pose: np.ndarray, betas: np.ndarray, scales: np.ndarray, skeleton: Skeleton) -> list[_Option]:
+    """Every limb in every way that differs from the others."""
+    tensors = [torch.from_numpy(a[None]).to(skeleton.rest) for a in (pose, betas, scales)]
+    with torch.no_grad():
+        parts = (*skeleton.posed(*tensors), skeleton.rest_points(tensors[1]))
+    turns, places, rest = (part[0].cpu().double().numpy() for part in parts)
+    bones = Bones(turns, places, rest)
+    return [
+        _Option(name, limb, choice, reflected(limb, choice, pose, bones))
+        for name, limb in LIMBS.items()
+        for choice in CHOICES
+        if all(leans or not flip for leans, flip in zip(_leans(limb, bones), choice, strict=True))
+    ]
+
+
+def _leans(limb: Limb, bones: Bones) -> list[bool]:
+    steps = np.diff(bones.places[[limb.upper, limb.lower, limb.end], 2])
+    return [bool(step) for step in np.abs(steps) > LEAN]
+
+
+def _joints(poses: np.ndarray, betas: np.ndarray, scales: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Drawn joints (N, 16, 3) of poses (N, 24, 3, 3)."""
+    count = len(poses)
+    tensors = (poses, np.repeat(betas[None], count, 0), np.repeat(scales[None], count, 0))
+    with torch.no_grad():
+        return skeleton(*(torch.from_numpy(a).to(skeleton.rest) for a in tensors)).cpu().numpy()
+
+
+def _joined(pose: np.ndarray, options: list[_Option]) -> np.ndarray:
+    """One pose of an option for each limb: limbs share no joint."""
+    out = pose.copy()
+    for option in options:
+        mine = [option.limb.upper, option.limb.lower, option.limb.end]
+        out[mine] = option.pose[mine]
+    return out
+
+
+def _score(option: _Option, joints: np.ndarray, depths: np.ndarray | None) -> float:
+    """Log likelihood, up to a constant of its limb, of an option with drawn joints (16, 3), given depth_heat (16, D)."""
+    mine = [option.limb.upper, option.limb.lower]
+    beyond = angle_between(option.pose[mine], fenced(option.pose[None])[0, mine])
+    limits = -0.5 * ((beyond / BEYOND) ** 2).sum()
+    read = 0.0 if depths is None else sum(_at(depths[j], joints[j, 2]) for j in option.limb.moved)
+    return float(limits + read + _common(option))
+
+
+def _at(shares: np.ndarray, depth: float) -> float:
+    """Log share (D,) at a depth in metres, between the middles of its layers."""
+    place = (depth / DEPTH_RANGE + 1) / 2 * len(shares) - 0.5
+    return float(np.interp(place, np.arange(len(shares)), shares))
+
+
+def _common(option: _Option) -> float:
+    """Log density of a limb's rotations among those of the prior, girdle included."""
+    joints = [SMPL_PARENTS[option.limb.upper], option.limb.upper, option.limb.lower]
+    joints = joints if joints[0] else joints[1:]  # hips hang on the pelvis, whose turn is the view's
+    apart = ((_bank()[:, joints] - option.pose[joints]) ** 2).sum((1, 2, 3)) / 2  # near 0 the squared angle
+    return float(np.logaddexp.reduce(-apart / (2 * NEAR**2)))
+
+
+@cache
+def _bank() -> np.ndarray:
+    """Local rotations (BANK, 24, 3, 3) drawn from the prior."""
+    rng, prior = generator(0, "bank", "hypotheses"), load_prior()
+    return prior.decode(prior.place(np.concatenate([rng.random((BANK, 1)), rng.normal(size=(BANK, LATENT))], 1)))

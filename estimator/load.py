@@ -1,0 +1,175 @@
+"""From a picture to a figure: the detector finds it, a trained model or the fit says how it stands."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from estimator.corrections import SURE, Corrections
+from estimator.figure import Figure, Hypothesis, figures_of
+from estimator.fitting import Fit, fit
+from estimator.hints import Hints
+from estimator.models import load_model
+from estimator.scan import Scan, read_scan, scan_of
+from estimator.skeleton import Skeleton
+from estimator.state import MODEL, finished
+from manifests.errors import UserError
+from manifests.skeleton import JOINTS, STYLES
+from stages.body.model import load_body
+from stages.detector.crops import cut
+from stages.detector.detect import Detections, load_detector
+
+BATCH = 8  # pictures looked at together
+FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
+_LEAST_BOX, _LEAST_SURE = 0.4, 0.17  # score of the box, mean confidence of the joints: below either nobody is drawn
+_LEAST_WEIGHT = 1e-3
+
+
+class Reading(NamedTuple):
+    """What was read in one picture, in px of its file; style and how sure; box (4,) x0, y0, x1, y1; method: fit or pose2pose."""
+
+    figure: Figure
+    scan: Scan
+    box: np.ndarray
+    style: str
+    style_probability: float
+    method: str
+
+
+class Estimator:
+    """Reads pictures. `net`: a trained model and the side of its input, or None for the fit alone."""
+
+    def __init__(self, net: tuple[torch.nn.Module, int] | None = None, body: Path | None = None, refine: bool = False):
+        self.net, self.refine, self.body, self.detector = net, refine, load_body(body), load_detector()
+        self.method = "fit" if net is None else "pose2pose"
+
+    def __call__(self, image: np.ndarray | str | Path, hints: Hints | None = None, corrections: Corrections | None = None) -> Figure:
+        """The figure in a picture: a file, or an array (H, W, 3) or (H, W, 4) uint8. Raises UserError where nobody is found."""
+        named = isinstance(image, (str, Path))
+        scan = read_scan(Path(image)) if isinstance(image, (str, Path)) else scan_of(image)
+        found = self.read([scan], [hints or Hints()], [corrections or {}])[0]
+        if found is None:
+            raise UserError(f"{image if named else 'the picture'}: no figure found in it")
+        return found.figure
+
+    def read(self, scans: Sequence[Scan], hints: Sequence[Hints], corrections: Sequence[Corrections]) -> list[Reading | None]:
+        """A reading of each picture; None where nobody is found."""
+        out: list[Reading | None] = []
+        for i in range(0, len(scans), BATCH):
+            part = slice(i, i + BATCH)
+            out += self._read(scans[part], hints[part], corrections[part])
+        return out
+
+    def _read(self, scans: Sequence[Scan], hints: Sequence[Hints], corrections: Sequence[Corrections]) -> list[Reading | None]:
+        found = self.detector.detect([scan.clean for scan in scans])
+        there = [i for i in range(len(scans)) if _is_there(found, i) or corrections[i]]
+        if not there:
+            return [None] * len(scans)
+        joints, weights = _corrected(found, scans, corrections)
+        chosen = [scans[i] for i in there], found.boxes[there], joints[there], weights[there], found.confidence[there]
+        figures = self._figures(*chosen, [hints[i] for i in there])
+        readings = {i: self._reading(found, i, f, scans[i], corrections[i]) for i, f in zip(there, figures, strict=True)}
+        return [readings.get(i) for i in range(len(scans))]
+
+    def _reading(self, found: Detections, i: int, figure: Figure, scan: Scan, given: Corrections) -> Reading:
+        style = int(found.styles[i].argmax())
+        placed = _with(given, _in_file(figure, scan.scale))
+        return Reading(placed, scan, found.boxes[i] / scan.scale, STYLES[style], float(found.styles[i, style]), self.method)
+
+    def _figures(
+        self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, sure: np.ndarray, hints: list[Hints]
+    ) -> list[Figure]:
+        """Figures in px of the pictures as they are looked at. The user's word is heeded by fitting."""
+        if self.net is None:
+            return _fitted(fit(joints, weights, body=self.body, hints=hints), joints, sure)
+        seen = self._seen(scans, boxes)
+        again = [i for i, w in enumerate(weights) if self.refine or any(hints[i]) or (w >= SURE).any()]
+        if again:
+            pose, betas, scales = (np.stack([getattr(seen[i], name) for i in again]) for name in ("pose", "betas", "bone_scales"))
+            asked = [hints[i] for i in again]
+            found = fit(joints[again], weights[again], pose, body=self.body, betas=betas, bone_scales=scales, hints=asked)
+            for i, figure, shape in zip(again, _fitted(found, joints[again], sure[again]), betas, strict=True):
+                seen[i] = replace(figure, betas=shape)
+        return seen
+
+    @torch.inference_mode()
+    def _seen(self, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
+        net, size = self.net  # type: ignore[misc]
+        matrices = [square(box, size) for box in boxes]
+        crops = np.stack([cut(scan.clean, m, (size, size)) for scan, m in zip(scans, matrices, strict=True)])
+        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
+        return figures_of(net(images), matrices)
+
+
+def load_estimator(
+    weights: str | Path | None = None, method: str | None = None, body: Path | None = None, refine: bool = False
+) -> Estimator:
+    """What reads pictures. weights: folder of a finished training; None: the bundled model. method: `pose2pose`, or `fit`, which needs
+    no weights; None: the model where there is one, else the fit. refine: let the fit go on from what the model says."""
+    if method not in (None, "fit", "pose2pose"):
+        raise UserError(f"--method {method}: expected fit or pose2pose")
+    if method == "fit" and weights:
+        raise UserError("--method fit: it has no weights; leave --weights away, or take pose2pose")
+    with resources.as_file(resources.files("estimator") / "weights") as bundled:
+        folder = Path(weights) if weights else bundled
+        if method == "fit" or (method is None and weights is None and not (bundled / MODEL).is_file()):
+            return Estimator(None, body)
+        if weights is None and not (bundled / MODEL).is_file():
+            raise UserError(
+                "--method pose2pose: no trained model is bundled; name a training's folder with --weights, or take --method fit"
+            )
+        return Estimator(read_net(folder, body), body, refine)
+
+
+def read_net(folder: Path, body: Path | None) -> tuple[torch.nn.Module, int]:
+    """A finished training's network, for use, and the side of its input. Raises UserError naming the folder."""
+    if finished(folder) is None:
+        raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
+    net, config, _ = load_model(folder / MODEL, Skeleton(load_body(body)))
+    return net, config.size
+
+
+def square(box: np.ndarray, size: int, fill: float = FILL) -> np.ndarray:
+    """The affine map (2, 3) that lays a box (4,) px in the middle of a square of `size` px, its longer side over `fill` of it."""
+    scale = fill * size / max(box[2] - box[0], box[3] - box[1], 1.0)
+    return np.concatenate([scale * np.eye(2), (size / 2 - scale * (box[:2] + box[2:]) / 2)[:, None]], 1)
+
+
+def _is_there(found: Detections, i: int) -> bool:
+    return bool(found.box_scores[i] >= _LEAST_BOX and found.confidence[i].mean() >= _LEAST_SURE)
+
+
+def _corrected(found: Detections, scans: Sequence[Scan], corrections: Sequence[Corrections]) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (B, 16, 2) px and what each counts (B, 16); those that the user placed are certain."""
+    joints = np.array(found.joints, np.float64)
+    # Squared: a joint that was hardly seen is mostly somewhere else.
+    weights = np.maximum((found.confidence * (1 - found.visibility[..., 0])) ** 2, _LEAST_WEIGHT)
+    for i, given in enumerate(corrections):
+        for name, point in given.items():
+            joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * scans[i].scale, SURE
+    return joints, weights
+
+
+def _fitted(found: Fit, joints: np.ndarray, sure: np.ndarray) -> list[Figure]:
+    """The best reading of each figure, the others beside it."""
+    return [
+        Figure(pose[0], np.zeros(10), scales[0], camera[0], seen, confidence, tuple(map(Hypothesis, pose, score.tolist())))
+        for pose, scales, camera, score, _, seen, confidence in zip(*found, joints, sure, strict=True)
+    ]
+
+
+def _with(given: Corrections, figure: Figure) -> Figure:
+    """The figure with the user's joints where he put them, in px of the file."""
+    joints, sure = figure.joints2d.copy(), figure.confidence.copy()
+    for name, point in given.items():
+        joints[JOINTS.index(name)], sure[JOINTS.index(name)] = point, 1.0
+    return replace(figure, joints2d=joints, confidence=sure)
+
+
+def _in_file(figure: Figure, scale: float) -> Figure:
+    """From px of the picture as it is looked at to those of its file."""
+    return replace(figure, camera=figure.camera / scale, joints2d=figure.joints2d / scale)

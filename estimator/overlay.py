@@ -1,0 +1,56 @@
+"""The picture to judge a prediction by: joints in the drawing, the body over it, the body from the side."""
+
+import cv2
+import numpy as np
+
+from estimator.figure import Figure, posed
+from estimator.load import Reading, square
+from stages.body.camera import intrinsics
+from stages.body.figure import figure_of
+from stages.body.model import BodyModel, Posed
+from stages.body.rotations import about
+from stages.body.shading import draw_skeleton, shade
+from stages.detector.crops import apply, cut
+
+SIDE = 384  # px of each of the three views
+_FAR = 100.0  # metres to a camera that is as good as parallel
+_FILL, _SURE, _OVER = 0.82, 0.5, 0.62  # confidence of a joint that counts as seen; how much the body covers the drawing
+
+
+def overlay(reading: Reading, body: BodyModel) -> bytes:
+    """PNG (SIDE, 3 SIDE) of what was read: red joints are unsure, grey ones outside."""
+    figure, scale = reading.figure, reading.scan.scale
+    shape = posed(body, figure)
+    matrix = square(_around(reading, shape), SIDE, _FILL)  # from px of the file
+    paper = cut(reading.scan.shown, matrix @ np.diag([1 / scale, 1 / scale, 1]), (SIDE, SIDE))
+    points = apply(matrix, figure.joints2d)
+    outside = ((figure.joints2d < 0) | (figure.joints2d > reading.scan.size)).any(1)
+    seen = np.where(outside, 0, np.where(figure.confidence < _SURE, 1, 2))
+    over, there = _body(body, figure, shape, matrix)
+    mixed = np.where(there[..., None], _OVER * over + (1 - _OVER) * paper, paper).astype(np.uint8)
+    views = np.concatenate([draw_skeleton(paper.copy(), points, seen), mixed, from_side(body, figure, shape)], 1)
+    return cv2.imencode(".png", cv2.cvtColor(views, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _around(reading: Reading, shape: Posed) -> np.ndarray:
+    """The box (4,) px about the joints and the body."""
+    scale, middle = reading.figure.camera[0], reading.figure.camera[1:]
+    points = np.concatenate([shape.vertices[:, :2] * scale + middle, reading.figure.joints2d])
+    return np.concatenate([points.min(0), points.max(0)])
+
+
+def _body(body: BodyModel, figure: Figure, shape: Posed, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shaded body (SIDE, SIDE, 3) where the drawing has it, and where it is (SIDE, SIDE)."""
+    camera_K = intrinsics(_FAR * figure.camera[0] * matrix[0, 0], SIDE)
+    camera_K[:2, 2] = apply(matrix, figure.camera[1:])
+    made = figure_of(body, shape, figure.bone_scales, np.array([0, 0, _FAR]), camera_K, SIDE)
+    return shade(made), made.depth > 0
+
+
+def from_side(body: BodyModel, figure: Figure, shape: Posed, angle: float = np.pi / 2, size: int = SIDE) -> np.ndarray:
+    """The shaded body (size, size, 3), filling the picture, by a viewer who walked by `angle` about the upright to the drawing's right."""
+    turn = about("y", angle)
+    turned = Posed(shape.vertices @ turn.T, shape.joints @ turn.T, shape.joints16 @ turn.T)
+    low, high = turned.vertices.min(0), turned.vertices.max(0)
+    camera_K = intrinsics(_FAR * _FILL * size / max((high - low)[:2].max(), 1e-3), size)
+    return shade(figure_of(body, turned, figure.bone_scales, np.array([0, 0, _FAR]) - (low + high) / 2 * (1, 1, 0), camera_K, size))

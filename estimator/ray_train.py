@@ -1,0 +1,30 @@
+"""The same training on a Ray cluster: Ray Train starts the ranks, which find each other as those of `torchrun` do."""
+
+from pathlib import Path
+
+from estimator.state import MODEL
+from manifests.recipe import Estimator
+
+
+def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, ranks: int) -> Path:
+    """Train on the Ray cluster that this process has joined, with so many ranks, each on a GPU where the cluster has that many.
+
+    dataset, body and out are on storage that all nodes share; returns `<out>/model.safetensors`. Needs ray[train].
+    """
+    import ray
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    given = {"dataset": dataset.absolute(), "out": out.absolute(), "config": config, "seed": seed, "body": body and body.absolute()}
+    scaling = ScalingConfig(num_workers=ranks, use_gpu=ray.cluster_resources().get("GPU", 0) >= ranks)
+    out.mkdir(parents=True, exist_ok=True)
+    TorchTrainer(
+        _rank, train_loop_config=given, scaling_config=scaling, run_config=RunConfig(storage_path=str(out.absolute() / "ray"))
+    ).fit()
+    return out / MODEL
+
+
+def _rank(given: dict) -> None:
+    from estimator.train import train
+
+    train(**given)

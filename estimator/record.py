@@ -1,0 +1,53 @@
+"""A prediction as JSON. Every number's unit is in its name, frames as in estimator.figure."""
+
+import json
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from estimator.figure import Figure, posed, undistorted
+from estimator.load import Reading
+from manifests.skeleton import JOINTS, SMPL_JOINTS
+from stages.body.model import BodyModel
+from stages.body.rotations import axis_angle_from_matrix
+
+VERSION = 1  # of this layout
+
+
+def record(name: str, reading: Reading, body: BodyModel) -> bytes:
+    """The text of the file."""
+    figure = reading.figure
+    words = {
+        "version": VERSION,
+        "made_by": f"skep {metadata.version('skep')}",
+        "picture": {"file": name, "width_px": reading.scan.size[0], "height_px": reading.scan.size[1]},
+        "method": reading.method,
+        "style": {"name": reading.style, "probability": _round(reading.style_probability, 3)},
+        "box_px": _round(reading.box, 2),
+        "camera": {"px_per_metre": _round(figure.camera[0], 3), "hips_px": _round(figure.camera[1:], 2)},
+        "smpl": {"pose_axis_angle": _round(axis_angle_from_matrix(figure.pose), 5), "betas": _round(figure.betas, 5)},
+        "proportions": dict(zip(SMPL_JOINTS, _round(figure.bone_scales, 4), strict=True)),
+        "joints": _joints(figure, body),
+        "hypotheses": [
+            {"score": _round(h.score, 4), "pose_axis_angle": _round(axis_angle_from_matrix(h.pose), 5)} for h in figure.hypotheses
+        ],
+    }
+    return json.dumps(words, indent=1).encode() + b"\n"
+
+
+def _joints(figure: Figure, body: BodyModel) -> dict[str, Any]:
+    drawn, plain = posed(body, figure).joints16, posed(body, undistorted(figure)).joints16
+    shown = drawn[:, :2] * figure.camera[0] + figure.camera[1:]
+    columns = {
+        "seen_px": _round(figure.joints2d, 2),
+        "confidence": _round(figure.confidence, 3),
+        "projected_px": _round(shown, 2),
+        "drawn_m": _round(drawn, 4),
+        "body_m": _round(plain, 4),
+    }
+    return {name: {key: column[i] for key, column in columns.items()} for i, name in enumerate(JOINTS)}
+
+
+def _round(values: Any, digits: int) -> Any:
+    return (np.round(np.asarray(values, np.float64), digits) + 0.0).tolist()

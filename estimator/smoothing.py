@@ -1,0 +1,51 @@
+"""Frames of one movement: of each frame the reading that goes with its neighbours, then a Gaussian over rotations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from estimator.figure import Figure
+
+_CHANGE = 2.0  # nats for one unit of mean squared difference between the rotation matrices of successive frames
+
+
+def smoothed(figures: Sequence[Figure], sigma: float) -> list[Figure]:
+    """The figures of successive frames without flips, smoothed over `sigma` frames; 0 for no smoothing."""
+    frames = consistent(figures)
+    if sigma <= 0 or len(frames) < 2:
+        return frames
+    kernel = _kernel(len(frames), sigma)
+    turns = nearest_rotations(np.einsum("fg,gjab->fjab", kernel, np.stack([f.pose for f in frames])))
+    cameras = np.stack([f.camera for f in frames])
+    cameras = np.concatenate([np.exp(kernel @ np.log(cameras[:, :1])), kernel @ cameras[:, 1:]], 1)
+    return [replace(f, pose=pose, camera=camera) for f, pose, camera in zip(frames, turns, cameras, strict=True)]
+
+
+def consistent(figures: Sequence[Figure]) -> list[Figure]:
+    """Of each frame that hypothesis which makes the cheapest path through all of them (Viterbi): likely, and little change."""
+    options = [[(h.pose, -np.log(max(h.score, 1e-6))) for h in f.hypotheses] or [(f.pose, 0.0)] for f in figures]
+    total, back = np.array([cost for _, cost in options[0]]), []
+    for before, after in pairwise(options):
+        change = np.array([[_CHANGE * ((a - b) ** 2).sum((-1, -2)).mean() for b, _ in before] for a, _ in after])
+        back.append((change + total).argmin(1))
+        total = (change + total).min(1) + [cost for _, cost in after]
+    path = [int(total.argmin())]
+    for step in reversed(back):
+        path.append(int(step[path[-1]]))
+    return [replace(f, pose=choice[k][0]) for f, choice, k in zip(figures, options, reversed(path), strict=True)]
+
+
+def nearest_rotations(matrices: np.ndarray) -> np.ndarray:
+    """The rotations (..., 3, 3) nearest to any matrices (..., 3, 3)."""
+    u, _, vt = np.linalg.svd(matrices)
+    u[..., -1] *= np.sign(np.linalg.det(u @ vt))[..., None]
+    return u @ vt
+
+
+def _kernel(frames: int, sigma: float) -> np.ndarray:
+    """Shares (F, F): of each frame's mean, what every frame gives."""
+    apart = np.arange(frames)[:, None] - np.arange(frames)
+    weights = np.exp(-((apart / sigma) ** 2) / 2)
+    return weights / weights.sum(1, keepdims=True)

@@ -1,0 +1,44 @@
+"""The batches of a training: the step alone decides what is in them, whoever asks, however often."""
+
+from collections.abc import Iterator
+
+from torch.utils import data
+
+from estimator.augment import augment
+from estimator.batch import Batch, collate
+from estimator.data import Sketches
+from estimator.ranks import Ranks
+from manifests.randomness import generator
+from manifests.recipe import Estimator
+
+# One sample in so many is not learned from: the confidence is calibrated on these.
+HELD = 32
+
+
+class Steps(data.Dataset[Batch]):
+    """Batch number `step` of a training, or this rank's share of it."""
+
+    def __init__(self, sketches: Sketches, config: Estimator, seed: int, ranks: Ranks):
+        self.sketches, self.batch, self.seed, self.ranks = sketches, config.batch, seed, ranks
+        kept = set(held_out(len(sketches)))
+        self.numbers = [number for number in range(len(sketches)) if number not in kept]
+
+    def __getitem__(self, step: int) -> Batch:
+        count = len(self.numbers)
+        rng = generator(self.seed, f"step-{step}", "estimator")
+        chosen = rng.choice(count, self.batch, replace=count < self.batch)
+        mine = range(self.batch)[self.ranks.rank :: self.ranks.size]
+        return collate([self._augmented(step, slot, self.numbers[int(chosen[slot])]) for slot in mine])
+
+    def _augmented(self, step: int, slot: int, number: int):
+        return augment(self.sketches[number], generator(self.seed, f"step-{step}-{slot}", "augment"))
+
+    def stream(self, first: int, steps: int, workers: int) -> Iterator[tuple[int, Batch]]:
+        """Steps from `first` on, each with its batch; read ahead by `workers` processes, or here where there are none."""
+        loader = data.DataLoader(self, batch_size=None, sampler=range(first, steps), num_workers=workers, pin_memory=workers > 0)
+        return zip(range(first, steps), loader, strict=True)
+
+
+def held_out(count: int) -> range:
+    """Numbers of the samples of a split of `count` that are kept for calibration; none of a handful."""
+    return range(HELD - 1, count, HELD)

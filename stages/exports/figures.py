@@ -1,0 +1,84 @@
+"""A dataset's samples with the keypoints that other formats want, which follow from body, pose and camera."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from manifests.arrays import unpack
+from manifests.dataset import Dataset, ShardFile
+from manifests.errors import UserError
+from manifests.sample import decode_words
+from stages.body.camera import project
+from stages.body.figure import Figure, figure_of
+from stages.body.model import load_body
+from stages.body.regressors import regressor
+from stages.shards.read import Packed, packed_samples
+from stages.shards.tar import refuse
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A sample on its way out. image: encoded; extension: png or jpg; size: pixels a side; words and labels as in the shard."""
+
+    sample_id: str
+    split: str
+    image: bytes
+    extension: str
+    size: int
+    words: dict[str, Any]
+    labels: dict[str, np.ndarray]
+
+
+class Body:
+    """The body that a dataset was made with."""
+
+    def __init__(self, dataset: Dataset, path: Path | None):
+        """Raises UserError where the dataset was made with a body file and `path` names none."""
+        name = dataset.index.recipe.get("body.path")
+        if name and path is None:
+            raise UserError(f"{dataset.url}: made with the body file {name}; name it with --body")
+        self.model, self._path = load_body(path), path
+
+    def rows(self, convention: str) -> np.ndarray:
+        """The regressor (K, V) of a keypoint convention."""
+        return regressor(convention, self._path)
+
+    def drawn(self, sample: Exported) -> Figure:
+        """The figure as it was drawn: vertices in the camera frame, buffers, camera."""
+        pose, betas, scales, transl, K = (
+            sample.labels[n].astype(np.float64) for n in ("pose", "betas", "bone_scales", "transl", "camera_K")
+        )
+        return figure_of(self.model, self.model.pose(pose, betas, scales), scales, transl, K, sample.size)
+
+    def undistorted(self, sample: Exported) -> np.ndarray:
+        """Vertices (V, 3) of the body with its own proportions, camera frame, metres."""
+        pose, betas, transl = (sample.labels[n].astype(np.float64) for n in ("pose", "betas", "transl"))
+        return self.model.vertices(pose, betas) + transl
+
+
+def exported(dataset: Dataset, shard: ShardFile) -> Iterator[Exported]:
+    """The samples of a shard. Raises BadShard."""
+    address = dataset.address(shard.shard)
+    with dataset.open(shard.shard) as file:
+        for packed in packed_samples(file, address):
+            try:
+                yield _unpacked(packed, shard.split, dataset.index.image_format)
+            except (ValueError, OSError) as e:
+                refuse(address, packed.offset, f"sample {packed.sample_id} does not decode ({e})")
+
+
+def keypoints2d(rows: np.ndarray, figure: Figure) -> np.ndarray:
+    """Keypoints (K, 2) px of a regressor (K, V) on a figure."""
+    return project(rows @ figure.vertices, figure.camera_K)
+
+
+def _unpacked(packed: Packed, split: str, extension: str) -> Exported:
+    words, labels = decode_words(packed.words, packed.sample_id), unpack(packed.labels)
+    with Image.open(io.BytesIO(packed.image), formats=("PNG", "JPEG")) as header:
+        size = header.size[0]
+    return Exported(packed.sample_id, split, packed.image, extension, size, words, labels)

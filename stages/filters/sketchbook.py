@@ -1,0 +1,53 @@
+"""Clean drawings of the renderer with the figures that they show, to plant defects in."""
+
+import itertools
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from manifests import schema
+from stages.body.figure import make_figure
+from stages.body.model import load_body
+from stages.detector.drawings import EACH, recipe_of
+from stages.filters.picture import decode
+from stages.filters.planted import Drawn
+from stages.sketches.studio import Studio
+
+
+class Sketchbook:
+    """Clean drawings of every style in turn, of sources that are held out, drawn as they are asked for.
+
+    rows: what the filter is given of each, and more; drawn: the same as planted.py wants it.
+    """
+
+    def __init__(self, seed: int):
+        self._studio, self._body, self._chunks = Studio(recipe_of(seed)), load_body(), itertools.count()
+        self.rows: list[dict] = []
+        self.drawn: list[Drawn] = []
+
+    def pages(self) -> Iterator[tuple[dict, Drawn]]:
+        """Row and drawing, one after the other, without end."""
+        for at in itertools.count():
+            if at == len(self.rows):
+                self._more()
+            yield self.rows[at], self.drawn[at]
+
+    def _more(self) -> None:
+        """A chunk of drawings more, styles mixed."""
+        rows = list(schema.rows_of(self._studio.chunk(next(self._chunks), "val", EACH)))
+        rows.sort(key=lambda row: row["sample_id"].rpartition("-")[2])
+        self.rows += rows
+        self.drawn += [self._drawn(row) for row in rows]
+
+    def _drawn(self, row: dict) -> Drawn:
+        image = decode(row["image"])
+        assert image is not None
+        labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl", "camera_K")}
+        figure = make_figure(self._body, **labels, size=len(image))
+        return Drawn(image, figure.part, row["joints2d"], row["visibility"])
+
+
+def encoded(image: np.ndarray) -> bytes:
+    """An RGB picture as PNG."""
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()

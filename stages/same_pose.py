@@ -1,0 +1,31 @@
+"""When two poses are nearly the same, whoever strikes them and from wherever they are seen: the one rule of `select` and `verify`."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from manifests.skeleton import EDGES
+from stages.body.rotations import matrix_from_axis_angle
+
+# Poses whose bones differ by less than this, on average over the bones, are the same to the eye.
+SAME_POSE_DEG = 3.0
+_REACH = 2 * np.sin(np.radians(SAME_POSE_DEG) / 2)  # between vectors of length 1 at that angle
+_PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
+
+
+def pose_vectors(pose: np.ndarray, joints3d: np.ndarray) -> np.ndarray:
+    """The directions (N, 45) of the 15 bones as the pelvis sees them, in all of length 1: poses without body, camera and turn.
+
+    pose (N, 24, 3) axis-angle, its first rotation and joints3d (N, 16, 3) in the same frame. The product of two is the mean cosine.
+    """
+    joints3d, turn = joints3d.astype(np.float64), matrix_from_axis_angle(pose[:, 0].astype(np.float64))
+    bones = joints3d[:, _CHILD] - joints3d[:, _PARENT]
+    bones /= np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-9)
+    return (bones @ turn / np.sqrt(len(EDGES))).reshape(len(pose), 3 * len(EDGES))
+
+
+def same_poses(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of each of the poses (N, 45) of pose_vectors the nearest of the others (M, 45), if that is the same pose, else -1: int (N,)."""
+    if not len(poses) or not len(others):
+        return np.full(len(poses), -1)
+    apart, nearest = cKDTree(others).query(poses, distance_upper_bound=_REACH)
+    return np.where(np.isfinite(apart), nearest, -1)

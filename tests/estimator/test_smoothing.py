@@ -1,0 +1,49 @@
+"""Frames of a movement: no flips between readings, no jitter, and rotations stay rotations."""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from estimator.figure import Figure, Hypothesis
+from estimator.smoothing import consistent, nearest_rotations, smoothed
+
+REST = np.tile(np.eye(3), (24, 1, 1))
+
+
+def frame(pose, others=(), camera=(100.0, 50, 60)):
+    return Figure(pose, np.zeros(10), np.ones(24), np.array(camera), np.zeros((16, 2)), np.ones(16), (Hypothesis(pose, 0.5), *others))
+
+
+def turned(angle, axis=0):
+    vector = np.zeros(3)
+    vector[axis] = angle
+    return REST @ Rotation.from_rotvec(vector).as_matrix()
+
+
+def test_a_reading_that_flips_for_one_frame_is_passed_over():
+    flipped = turned(2.5, 1)
+    frames = [frame(turned(0.1 * i), (Hypothesis(flipped, 0.4),)) for i in range(5)]
+    frames[2] = frame(flipped, (Hypothesis(turned(0.2), 0.3),))
+    assert np.array_equal(consistent(frames)[2].pose, turned(0.2))
+    assert all(np.array_equal(consistent(frames)[i].pose, turned(0.1 * i)) for i in (0, 1, 3, 4))
+
+
+def test_jitter_goes_and_the_movement_stays():
+    rng = np.random.default_rng(0)
+    noisy = [frame(turned(0.05 * i) @ Rotation.from_rotvec(rng.normal(0, 0.1, (24, 3))).as_matrix()) for i in range(30)]
+    errors = []
+    for frames in (noisy, smoothed(noisy, 2.0)):
+        apart = [np.swapaxes(turned(0.05 * i), 1, 2) @ f.pose for i, f in enumerate(frames)]
+        errors.append(np.mean([Rotation.from_matrix(a).magnitude() for a in apart[5:-5]]))
+    assert errors[1] < 0.5 * errors[0]
+    pose = smoothed(noisy, 2.0)[7].pose
+    assert np.allclose(pose @ np.swapaxes(pose, 1, 2), np.eye(3), atol=1e-9) and np.allclose(np.linalg.det(pose), 1)
+
+
+def test_nothing_is_smoothed_without_a_width():
+    frames = [frame(turned(0.1 * i)) for i in range(3)]
+    assert all(a.pose is b.pose for a, b in zip(smoothed(frames, 0), frames, strict=True))
+
+
+def test_nearest_rotation_never_mirrors():
+    found = nearest_rotations(np.diag([1.0, 1.0, -0.2])[None])[0]
+    assert np.linalg.det(found) > 0.99 and np.allclose(found @ found.T, np.eye(3))

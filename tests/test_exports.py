@@ -1,0 +1,125 @@
+"""Datasets as others want them, elsewhere: 4D-Humans tars, COCO keypoints, `datasets`, a copy in a bucket."""
+
+import io
+import json
+import pickletools
+import tarfile
+
+import numpy as np
+import pytest
+
+from manifests.arrays import unpack
+from manifests.dataset import FILE, Dataset
+from manifests.errors import UserError
+from pipeline.push import files, push
+from pipeline.store import Store
+from stages.annotated.reader import read_annotated
+from stages.exports.coco import export_coco
+from stages.exports.figures import Body, exported
+from stages.exports.hmr2 import _rows, export_hmr2, person
+
+PERSON = {
+    "keypoints_2d": (44, 3), "keypoints_3d": (44, 4), "center": (2,), "scale": (2,), "body_pose": (72,), "betas": (10,),
+    "has_body_pose": (), "has_betas": (),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first(smoke_run):
+    dataset = Dataset(smoke_run)
+    return next(exported(dataset, dataset.index.shards[0]))
+
+
+def test_a_person_of_4d_humans_has_its_fields(smoke_run, first):
+    body = Body(Dataset(smoke_run), None)
+    words = person(first, body, _rows(body))
+    assert {name: words[name].shape for name in PERSON} == PERSON
+    assert all(words[name].dtype == np.float32 for name in PERSON) and set(words) - set(PERSON) == {"personid", "extra_info"}
+    labels = first.labels
+    np.testing.assert_array_equal(words["body_pose"].reshape(24, 3), labels["pose"])
+    np.testing.assert_allclose(words["scale"] * 200, labels["bbox"][2:] - labels["bbox"][:2], rtol=1e-5)
+    # Wrists, knees and ankles are the same points in every convention: OpenPose's 4, 7, 10, 13 and 11, 14 of ours.
+    ours, theirs = [4, 7, 9, 12, 10, 13], [4, 7, 10, 13, 11, 14]
+    inside = words["keypoints_2d"][theirs, 2] > 0
+    assert np.abs(words["keypoints_2d"][theirs, :2] - labels["joints2d"][ours])[inside].max() < 0.03 * first.size
+    assert np.abs(words["keypoints_3d"][theirs, :3] - labels["joints3d"][ours]).max() < 0.04
+    assert (words["keypoints_3d"][41:] == 0).all() and words["keypoints_3d"][39, 3] == 1
+
+
+def test_tars_of_4d_humans_hold_an_image_and_a_list_of_plain_arrays(smoke_run, tmp_path):
+    dataset = Dataset(smoke_run)
+    assert export_hmr2(dataset, tmp_path / "a") == export_hmr2(dataset, tmp_path / "b") == dataset.index.samples
+    for shard in dataset.index.shards:
+        data = (tmp_path / "a" / shard.shard).read_bytes()
+        assert data == (tmp_path / "b" / shard.shard).read_bytes()
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            names = tar.getnames()
+            pickled = pickletools.genops(tar.extractfile(names[1]).read())
+            called = {arg for op, arg, _ in pickled if op.name in ("GLOBAL", "SHORT_BINUNICODE")}
+        assert [n.partition(".")[2] for n in names] == ["png", "data.pyd"] * shard.samples
+        assert {"body_pose", "extra_info", "ndarray", "_reconstruct"} <= called
+
+
+def test_coco_is_read_again_by_our_own_reader(smoke_run, tmp_path):
+    dataset = Dataset(smoke_run)
+    assert export_coco(dataset, tmp_path) == dataset.index.samples
+    for split in ("train", "val"):
+        found = read_annotated(tmp_path / f"annotations/person_keypoints_{split}.json", tmp_path / split)
+        samples = {s.sample_id: s for shard in dataset.shards(split) for s in exported(dataset, shard)}
+        assert sorted(a.path.stem for a in found) == sorted(samples)
+        for annotated in found:
+            truth = samples[annotated.path.stem].labels["joints2d"]
+            wrists = [j for j in (4, 7) if annotated.known[j]]
+            assert np.abs(annotated.joints[wrists] - truth[wrists]).max(initial=0) < 4
+    words = json.loads((tmp_path / "annotations/person_keypoints_train.json").read_text())
+    assert all(a["area"] > 0 and len(a["keypoints"]) == 51 for a in words["annotations"])
+
+
+def test_another_body_must_be_named(smoke_run):
+    dataset = Dataset(smoke_run)
+    dataset.index = dataset.index.model_copy(update={"recipe": {"body.path": "smpl.npz"}})
+    with pytest.raises(UserError, match=r"made with the body file smpl\.npz; name it with --body"):
+        Body(dataset, None)
+
+
+def test_datasets_reads_shards_as_they_are(smoke_run, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    dataset = Dataset(smoke_run)
+    shards = {"train": [dataset.address(s.shard) for s in dataset.shards("train")]}
+    read = datasets.load_dataset("webdataset", data_files=shards, split="train", cache_dir=str(tmp_path))
+    truth = {s.sample_id: s for shard in dataset.shards("train") for s in exported(dataset, shard)}
+    assert {row["__key__"] for row in read} == set(truth)
+    row = read[0]
+    np.testing.assert_allclose(row["npz"]["joints2d"], truth[row["__key__"]].labels["joints2d"])
+    assert row["png"].size == (128, 128) and row["json"]["sample_id"] == row["__key__"]
+
+
+def test_numpy_reads_labels_as_they_are(smoke_run):
+    dataset = Dataset(smoke_run)
+    with tarfile.open(fileobj=io.BytesIO(dataset.read(dataset.index.shards[0].shard))) as tar:
+        data = tar.extractfile(tar.getnames()[2]).read()
+    arrays = np.load(io.BytesIO(data), allow_pickle=False)
+    assert all((arrays[name] == values).all() and arrays[name].dtype == values.dtype for name, values in unpack(data).items())
+
+
+@pytest.mark.parametrize("scheme", ["folder", "memory", "s3"])
+def test_a_push_is_checked_there_and_goes_on(smoke_run, tmp_path, s3, scheme):
+    url = {"folder": str(tmp_path / "there"), "memory": "memory://pushed", "s3": f"{s3}/pushed"}[scheme]
+    dataset, said = Dataset(smoke_run), []
+    assert push(dataset, url, said.append) == len(files(dataset)) and said[-1] == f"{FILE}: sent"
+    assert push(dataset, url, said.append) == 0
+    there = Store(url)
+    there.write(dataset.index.shards[0].shard, b"half of it")
+    there.remove(FILE)
+    assert push(dataset, url, said.append) == 2
+    assert Dataset(url).index == dataset.index
+
+
+def test_a_damaged_shard_is_not_pushed(smoke_run, tmp_path):
+    for path in sorted((smoke_run / "dataset").glob("*.*")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "val-000000.tar").write_bytes(b"")
+    with pytest.raises(UserError, match=r"val-000000\.tar differs from its sha256; not sent"):
+        push(Dataset(tmp_path), str(tmp_path / "there"), lambda line: None)
+    assert not (tmp_path / "there" / FILE).exists()
