@@ -16,14 +16,19 @@ from torch.nn import functional as F
 
 from estimator.hints import Hints, contact_gap, depth_gap
 from estimator.pose_prior import PosePrior
-from estimator.posed_joints import GROUP_OF_JOINT, GROUPS, Bones
 from estimator.rotations import from_6d, to_6d
+from estimator.skeleton import Skeleton
 from estimator.starts import starts
 from manifests.skeleton import EDGES
 from stages.body.model import BodyModel, load_body
 from stages.poses.fence import fenced
+from stages.projections.proportions import GROUPS as PAIRS
 
 STEPS, RATE, PATIENCE, ENOUGH = 150, 0.03, 15, 3e-3  # it ends where so many steps bring less than this share
+# Bones that change together, by name, and the group of each joint's bone.
+GROUPS = {name: tuple(sorted({j for pair in pairs for j in pair})) for name, pairs in PAIRS.items()}
+_GROUP = {joint: index for index, members in enumerate(GROUPS.values()) for joint in members}
+GROUP_OF_JOINT = [_GROUP[joint] for joint in range(24)]
 _PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 _SOFT = 0.05  # of the figure's size: errors below count by their square, above by their length
 _TEMPERATURE = 0.15  # of the scores: this much more loss is e times less likely
@@ -88,7 +93,7 @@ class _Problem:
         first = torch.arange(len(self.begin)) % self.rows == 0
         self.near = terms.start * first * (start is not None)
         self.seen, self.weight, self.middle, self.size = _normal(self._repeat(joints2d), self._repeat(weights))
-        self.bones = Bones(body, self._repeat(np.zeros((count, 10)) if betas is None else betas))
+        self.skeleton, self.betas = Skeleton(body), self._repeat(np.zeros((count, 10)) if betas is None else betas)
         scales = self._repeat(np.ones((count, 24)) if bone_scales is None else bone_scales).log()
         self.log_scales = torch.stack([scales[:, list(members)].mean(1) for members in GROUPS.values()], 1)
         self.bone_seen = self.seen[:, _CHILD] - self.seen[:, _PARENT]
@@ -131,7 +136,7 @@ class _Problem:
 
     def _loss(self, pose: Tensor, logs: Tensor, fence: Tensor) -> Tensor:
         """(N,) of poses (N, 24, 3, 3) and the logarithms (N, G) of the lengths of groups of bones."""
-        t, joints = self.terms, self.bones(pose, logs[:, GROUP_OF_JOINT].exp())
+        t, joints = self.terms, self.skeleton(pose, self.betas, logs[:, GROUP_OF_JOINT].exp())
         scale, shift = _camera(joints, self.seen, self.weight)
         flat = scale[:, None, None] * joints[..., :2] + shift[:, None]
         off = ((flat - self.seen).square().sum(-1) + _SOFT**2).sqrt() - _SOFT
@@ -158,7 +163,7 @@ class _Problem:
 
     def _sorted(self, pose: Tensor, logs: Tensor, loss: Tensor) -> Fit:
         scales = logs[:, GROUP_OF_JOINT].exp()
-        scale, shift = _camera(self.bones(pose, scales), self.seen, self.weight)
+        scale, shift = _camera(self.skeleton(pose, self.betas, scales), self.seen, self.weight)
         camera = torch.cat([(scale * self.size)[:, None], shift * self.size[:, None] + self.middle], 1)
         order = loss.view(self.count, -1).argsort(1)
         pick = torch.arange(self.count)[:, None], order

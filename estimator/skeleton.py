@@ -16,6 +16,8 @@ _POINTS = (*("no joint of a drawing" if name == "head" else name for name in SMP
 _DRAWN = [_POINTS.index(name) for name in JOINTS]
 # The bone that takes each point along; the root's own does not count.
 _CARRIER = [0, *SMPL_PARENTS[1:], *(int(c) for c in CARRIERS)]
+# SMPL's joints are counted level by level from the pelvis outwards, so that those of a level can be placed together.
+_LEVELS = ((1, 4), (4, 7), (7, 10), (10, 15), (15, 18), (18, 20), (20, 22), (22, 24))
 
 
 class Posed(NamedTuple):
@@ -54,12 +56,16 @@ class Skeleton(nn.Module):
         offsets = rest - rest[:, _CARRIER]
         if bone_scales is not None:
             offsets = self._stretched(rest, offsets, bone_scales[:, _CARRIER, None])
-        turns, places = [pose[:, 0]], [rest[:, 0]]
-        for point, carrier in enumerate(_CARRIER[1:], start=1):
-            places.append(places[carrier] + (turns[carrier] @ offsets[:, point, :, None])[..., 0])
-            if point < 24:
-                turns.append(turns[carrier] @ pose[:, point])
-        return Posed(torch.stack(turns, 1), torch.stack(places, 1))
+        turns, places, first = [pose[:, :1]], [rest[:, :1]], 0
+        for low, high in _LEVELS:
+            above = [carrier - first for carrier in _CARRIER[low:high]]
+            carriers = turns[-1][:, above]
+            places.append(places[-1][:, above] + (carriers @ offsets[:, low:high, :, None])[..., 0])
+            turns.append(carriers @ pose[:, low:high])
+            first = low
+        world, joints = torch.cat(turns, 1), torch.cat(places, 1)
+        landmarks = joints[:, CARRIERS] + (world[:, CARRIERS] @ offsets[:, 24:, :, None])[..., 0]
+        return Posed(world, torch.cat([joints, landmarks], 1))
 
     def rest_points(self, betas: Tensor) -> Tensor:
         """Joints and landmarks (B, 27, 3) m of the rest pose."""

@@ -8,7 +8,6 @@ from scipy.spatial.transform import Rotation
 from estimator.fitting import direction_cost, fit, foreshortening_cost
 from estimator.hints import CHAINS, Hints, contact_gap, depth_gap, hints_of
 from estimator.pose_prior import PosePrior, drawn_poses
-from estimator.posed_joints import Bones
 from manifests.errors import UserError
 from manifests.skeleton import EDGES, JOINTS
 from stages.body.camera import FRONT
@@ -51,18 +50,6 @@ def angles(a, b):
     a, b = a[:, CHILD] - a[:, PARENT], b[:, CHILD] - b[:, PARENT]
     cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-
-
-def test_its_skeleton_is_the_bodys(body):
-    rng = np.random.default_rng(0)
-    pose, betas, scales = (
-        Rotation.random(5 * 24, random_state=1).as_matrix().reshape(5, 24, 3, 3),
-        rng.normal(size=(5, 10)),
-        rng.uniform(0.5, 2, (5, 24)),
-    )
-    true = body.joints_of_many(axis_angle_from_matrix(pose), betas, scales)[1]
-    found = Bones(body, torch.from_numpy(betas).float())(torch.from_numpy(pose).float(), torch.from_numpy(scales).float()).numpy()
-    assert np.abs(found - (true - true[:, [8, 11]].mean(1, keepdims=True))).max() < 1e-5
 
 
 def test_recovers_bone_directions_from_an_exact_projection(body):
