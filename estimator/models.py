@@ -23,8 +23,13 @@ def build(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module
 
 
 def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, dict]:
-    """A trained model, ready to predict on its device; its config; and the words it was saved with. Refuses one of another body."""
+    """A trained model, ready to predict on its device; its config; and the words it was saved with.
+
+    Raises UserError for a file that is no model, or was trained with another body.
+    """
     weights, words = read_tensors(path)
+    if not {"body", "config"} <= words.keys():
+        raise UserError(f"{path}: not a trained estimator")
     if words["body"] != skeleton.digest():
         raise UserError(f"{path}: trained with another body; train the estimator again")
     config = Estimator.model_validate(words["config"])

@@ -22,9 +22,10 @@ from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
 from stages.body.model import load_body
 from stages.body.rotations import angle_between, matrix_from_axis_angle
+from stages.detector.weights import load_into, write_half
 from stages.poses.kinematics import mirrored
 from stages.poses.stage import Poses
-from stages.tensorfile import read_tensors, write_tensors
+from stages.tensorfile import read_tensors
 from stages.training import State, interruptible
 
 VERSION = 1  # change it when the same poses would train to other weights
@@ -74,17 +75,20 @@ def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed
                 print(f"codes {step + 1}/{steps}  loss {loss:.4f}", flush=True)
     with state.averaged():
         figures = judge(net, skeleton, torch.from_numpy(held[:, 1:].astype(np.float32)))
-    write_tensors(out / FILE, {name: value.half() for name, value in state.average.items()}, {**identity, "held_out": figures})
+        write_half(out / FILE, net, {**identity, "held_out": figures})
     state.path.unlink(missing_ok=True)
     return figures
 
 
 def load_codes(path: Path) -> PoseCodes:
-    """The prior of a file that train_codes wrote, frozen."""
+    """The prior of a file that train_codes wrote, frozen. Raises UserError for any other file."""
     tensors, words = read_tensors(path)
-    net = PoseCodes(CodesSize(**words["size"]))
-    net.load_state_dict({name: value.float() for name, value in tensors.items()})
-    return net.eval().requires_grad_(False)
+    try:
+        net = PoseCodes(CodesSize(**words["size"]))
+    except (KeyError, TypeError, ValueError) as e:
+        raise UserError(f"{path}: its header does not describe a discrete pose prior ({e})") from None
+    load_into(net, tensors, path)
+    return net
 
 
 @torch.inference_mode()

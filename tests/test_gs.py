@@ -13,6 +13,7 @@ from pipeline.store import Store
 from pipeline.verify import verify
 from tests.conftest import tree
 from tests.gcs import GcsServer
+from tests.leases import a_lease_that_ran_out_is_taken
 from tests.toy import SPECS, toy_recipe
 
 
@@ -69,16 +70,7 @@ def test_only_one_may_create_a_lock(server, monkeypatch):
 
 
 def test_a_lease_that_ran_out_is_taken_and_its_holder_stops(server):
-    store = Store("gs://runs/taken")
-    first, second = (Lease(store, "lock", {"host": "h", "pid": pid}, seconds=-60) for pid in (1, 2))  # ran out as it was given
-    first.take()
-    second.take()
-    first._thread.join(timeout=60)
-    with pytest.raises(UserError, match="another has taken over; what is committed stays"):
-        first.check()
-    second.check()
-    first.release()
-    second.release()
+    a_lease_that_ran_out_is_taken(Store("gs://runs/taken"))
 
 
 def test_a_bucket_that_is_not_there_is_a_sentence(server):

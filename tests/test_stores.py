@@ -17,6 +17,7 @@ from pipeline.status import status
 from pipeline.store import Store
 from pipeline.verify import clean_run, verify
 from tests.conftest import tree
+from tests.leases import a_lease_that_ran_out_is_taken
 from tests.struck import environment, plan_file
 from tests.toy import SPECS, toy_recipe
 
@@ -110,15 +111,7 @@ def test_the_second_launcher_on_a_bucket_is_told_who_holds_it(s3):
 @pytest.mark.parametrize("scheme", ["s3", "memory"])
 def test_a_lease_that_ran_out_is_taken_and_its_holder_stops(s3, scheme):
     store = Store(f"{scheme}://runs/taken")
-    first, second = (Lease(store, "lock", {"host": "h", "pid": pid}, seconds=-60) for pid in (1, 2))  # ran out as it was given
-    first.take()
-    second.take()
-    first._thread.join(timeout=60)
-    with pytest.raises(UserError, match="another has taken over; what is committed stays"):
-        first.check()
-    second.check()
-    first.release()
-    second.release()
+    a_lease_that_ran_out_is_taken(store)
     third = Lease(store, "lock", {"host": "h", "pid": 3})
     third.take()
     assert store.exists("lock/000003")

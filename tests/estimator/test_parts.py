@@ -1,14 +1,19 @@
 """The skeleton, rotations, heatmaps."""
 
 import numpy as np
+import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from estimator.models import load_model
 from estimator.pose2pose import PositionNet, pool_at
 from estimator.rotations import axis_angle, from_6d, mean_rotation, to_6d
 from estimator.sample import from_hips
+from estimator.skeleton import Skeleton
+from manifests.errors import UserError
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
+from stages.detector.weights import BUNDLED, POSE
 
 
 def test_skeleton_agrees_with_the_body(skeleton):
@@ -59,3 +64,8 @@ def test_heatmaps_and_pooling_share_one_scale():
     torch.testing.assert_close(where[0, 0, :2], torch.tensor([2.5 / 4, 1.5 / 4]))
     torch.testing.assert_close(pool_at(features, where[..., :2])[0, 0], torch.ones(1))
     assert heat.shape == (1, 16, 6, 6) and heat[0, 0].argmax() == 2 * 6 + 3
+
+
+def test_a_file_that_is_no_model_is_a_sentence():
+    with pytest.raises(UserError, match=r"pose\.safetensors: not a trained estimator"):
+        load_model(BUNDLED / POSE, Skeleton(load_body()))

@@ -12,10 +12,12 @@ from estimator.pose_codes import CodesSize, PoseCodes
 from estimator.skeleton import Skeleton
 from estimator.sketch2pose import Sketch2PoseNet
 from estimator.train_codes import draw_poses, load_codes, train_codes
+from manifests.errors import UserError
 from manifests.skeleton import JOINTS
 from stages.annotated.reader import read_annotated
 from stages.body.model import load_body
 from stages.detector.detect import Detector, load_detector
+from stages.detector.weights import BUNDLED, POSE
 from stages.sketches.generator.build import build_pipeline, save_folder
 from stages.sketches.generator.config import load_profile
 
@@ -108,6 +110,8 @@ def test_codes_learn_poses_and_resume(tmp_path):
     few, more = (train_codes(poses, poses, tmp_path / str(steps), steps, 1, size)["joints_mm"] for steps in (2, 60))
     assert more < 0.8 * few
     net = load_codes(tmp_path / "60" / "codes.safetensors")
+    with pytest.raises(UserError, match=r"pose\.safetensors: its header does not describe a discrete pose prior"):
+        load_codes(BUNDLED / POSE)
     pose = torch.from_numpy(held[:, 1:])
     codes = net.nearest(net.encode(pose))
     sure = 50.0 * torch.nn.functional.one_hot(codes, size.codes)
