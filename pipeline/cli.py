@@ -317,6 +317,19 @@ def predict(
     predict_pictures(paths, out, options)
 
 
+@app.command()
+def export_model(
+    out: Annotated[Path, typer.Argument(help="file to write: .pt2 for torch.export.load, .onnx for the rest of the world")],
+    weights: Annotated[Path | None, typer.Option(help="folder of a finished training; none for the bundled model")] = None,
+    body: Annotated[Path | None, typer.Option(help="the body file that the model was trained with; none for the bundled body")] = None,
+) -> None:
+    """Write a trained network, from the crop of a figure to SMPL, as one file that runs without SKEP."""
+    from estimator.export.program import write_program
+
+    size = write_program(out, weights, body)
+    print(f"{out}: pictures (any number, 3, {size}, {size}) in [0, 1]; what it says: docs/predict.md")
+
+
 def main() -> None:
     """Entry point: one sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
     with exit_codes():
