@@ -16,6 +16,7 @@ TEACHER ?=
 EACH ?= 100
 SHEETS ?=
 REAL_DRAWINGS ?=
+WEIGHTS ?=
 CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
 DRAWINGS ?= 25000
@@ -36,7 +37,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -167,6 +168,9 @@ bench-labels: $(READY) ## poses and projections a second, against a plain loop o
 
 gallery: $(READY) ## docs/gallery.jpg: random drawings of the six styles
 	$(BIN)/python -m tests.gallery docs/gallery.jpg 20 10
+
+bench-predict: $(READY) ## ms a sketch of the estimator, by part, and of the fit; WEIGHTS=folder of a training
+	$(BIN)/python -m tests.bench_predict $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 bench-drawing: $(READY) ## drawings a second, by style
 	$(BIN)/python -m tests.bench_drawing

@@ -1,0 +1,25 @@
+"""`make bench-predict` runs; what it measures is nobody's test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(600)
+def test_bench_predict_names_every_part():
+    command = [sys.executable, "-m", "tests.bench_predict", "--count", "2", "--rounds", "2", "--threads", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "random weights" in done.stdout or "bundled weights" in done.stdout
+    parts = {"parts_batch1": "network", "parts_batch32": "network", "fit_parts_batch1": "fit", "fit_parts_batch32": "fit"}
+    for name, own in parts.items():
+        assert list(found[name]) == ["scan", "finder", "joints", own, "figures", "all"]
+        assert min(found[name].values()) >= 0 and found[name][own] > 0
+    assert found["ms_batch1"] == found["parts_batch1"]["all"] and found["fit_ms"] == found["fit_parts_batch1"]["fit"]
+    assert found["ms_per_sketch_batch32"] == found["parts_batch32"]["all"]
