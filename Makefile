@@ -80,8 +80,8 @@ dataset: $(READY) ## run all stages of RECIPE
 train: $(READY) ## train MODEL (pose2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
 	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
 
-evaluate: $(READY) ## every trained model of RUN and the mean pose in one table
-	$(SKEP) evaluate $(RUN)
+evaluate: $(READY) ## every trained model of RUN, the optimisation fit and the mean pose in one table
+	$(SKEP) evaluate $(RUN) --fit
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
 	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set $(s))

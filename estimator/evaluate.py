@@ -12,6 +12,7 @@ import torch
 from estimator import picture
 from estimator.baseline import mean_pose
 from estimator.data import Sketches
+from estimator.fitted import fit_all
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.metrics import Shares
@@ -28,16 +29,18 @@ from stages.body.model import load_body
 from stages.tensorfile import write_atomically
 
 RESULT, TABLE, PAIRED, RELIABILITY = "evaluation.json", "evaluation.md", "paired.json", "reliability.json"
-MEAN = "mean_pose"
+MEAN, FIT = "mean_pose", "fit"
 ROWS, WORST = 2, 12  # pictures of each style; of the worst
 
 # method or pair of methods: style or all: metric: {value, low, high}
 Table = dict[str, dict[str, dict[str, Value]]]
 
 
-def evaluate(dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print) -> Table:
-    """Compare the mean pose of the train split of `train` with every model `<out>/<name>/model.safetensors` on the val split of
-    `dataset`: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
+def evaluate(
+    dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print, fit: bool = False
+) -> Table:
+    """Compare the mean pose of the train split of `train` with every model `<out>/<name>/model.safetensors`, and with the optimisation
+    fit if asked, on the val split of `dataset`: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
 
     Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, tables and pictures to
     `out`, and logs the table. Raises UserError where there is no model, or models of different picture sizes.
@@ -45,7 +48,7 @@ def evaluate(dataset: str | Path, out: Path, body: Path | None, train: str | Pat
     files = sorted(out.glob(f"*/{MODEL}"))
     if not files:
         raise UserError(f"{out}: no trained model; train one first")
-    judge, said = _say(dataset, files, body, train)
+    judge, said = _say(dataset, files, body, train, fit)
     scores = {method: judge.scores(words) for method, words in said.items()}
     result, paired = _by_style(scores, judge.samples)
     text = table(result)
@@ -60,7 +63,7 @@ def evaluate(dataset: str | Path, out: Path, body: Path | None, train: str | Pat
     return result
 
 
-def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path) -> tuple[Judge, dict[str, Said]]:
+def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path, fit: bool) -> tuple[Judge, dict[str, Said]]:
     """What each method says of the val split, all seen at one size."""
     skeleton = Skeleton(load_body(body))
     nets = {file.parent.name: load_model(file, skeleton)[:2] for file in files}
@@ -69,10 +72,12 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
         raise UserError(f"{files[0].parent.parent}: its models look at pictures of different sizes; train all at one size")
     sketches = Sketches(dataset, "val", size := sizes.pop())
     samples = [sketches[index] for index in range(len(sketches))]
+    judge = Judge(body, samples)
     said = {MEAN: say_mean(Sketches(train, "train", size), len(samples))}
     with fixed_threads():
+        said |= {FIT: Said(*fit_all(samples, judge.body))} if fit else {}
         said |= {name: Said(*predict_all(net, samples, config.batch)) for name, (net, config) in nets.items()}
-    return Judge(body, samples), said
+    return judge, said
 
 
 def say_mean(train: Sketches, count: int) -> Said:

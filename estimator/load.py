@@ -143,11 +143,15 @@ def _is_there(found: Detections, i: int) -> bool:
     return bool(found.box_scores[i] >= _LEAST_BOX and found.confidence[i].mean() >= _LEAST_SURE)
 
 
+def weights_of(found: Detections) -> np.ndarray:
+    """What each joint counts in a fit (B, 16)."""
+    # Squared: a joint that was hardly seen is mostly somewhere else.
+    return np.maximum((found.confidence * (1 - found.visibility[..., 0])) ** 2, _LEAST_WEIGHT)
+
+
 def _corrected(found: Detections, scans: Sequence[Scan], corrections: Sequence[Corrections]) -> tuple[np.ndarray, np.ndarray]:
     """Joints (B, 16, 2) px and what each counts (B, 16); those that the user placed are certain."""
-    joints = np.array(found.joints, np.float64)
-    # Squared: a joint that was hardly seen is mostly somewhere else.
-    weights = np.maximum((found.confidence * (1 - found.visibility[..., 0])) ** 2, _LEAST_WEIGHT)
+    joints, weights = np.array(found.joints, np.float64), weights_of(found)
     for i, given in enumerate(corrections):
         for name, point in given.items():
             joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * scans[i].scale, SURE

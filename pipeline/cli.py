@@ -261,16 +261,19 @@ def evaluate(
     images: Annotated[str, typer.Option(help="folder of the pictures of --data; else beside it")] = "",
     out: Annotated[str, typer.Option(help="folder for a contact sheet of --data")] = "",
     held_out: Annotated[str, typer.Option(help="judge on the val split of this dataset, or val-600; else on the run's own")] = "",
+    fit: Annotated[bool, typer.Option("--fit", help="the optimisation fit too, about 0.2 s a sketch")] = False,
 ) -> None:
     """Compare the trained models of RUN with the mean pose, or score 2D joints on annotated pictures. The last line is JSON."""
     if bool(folder) == bool(data):
         raise UserError("evaluate: expected either a run folder or --data")
     if folder and (images or out):
         raise UserError("evaluate: --images and --out go with --data")
-    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder, held_out)))
+    if data and (held_out or fit):
+        raise UserError("evaluate: --held-out and --fit go with a run folder")
+    print(json.dumps(_score_pictures(data, images, out) if data else _score_run(folder, held_out, fit)))
 
 
-def _score_run(folder: str, held_out: str) -> dict:
+def _score_run(folder: str, held_out: str, fit: bool) -> dict:
     from estimator.evaluate import evaluate as evaluate_model
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
@@ -279,7 +282,7 @@ def _score_run(folder: str, held_out: str) -> dict:
     recipe = frozen_recipe(Store(folder))
     own = Path(folder) / "dataset"
     judged = open_held_out(held_out).url if held_out else own
-    result = evaluate_model(judged, Path(folder) / "estimator", recipe.body.path, own)
+    result = evaluate_model(judged, Path(folder) / "estimator", recipe.body.path, own, fit=fit)
     return {method: groups["all"] for method, groups in result.items()}
 
 

@@ -115,12 +115,13 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     for model in ("pose2pose", "global"):
         train(dataset, tmp_path / model, TINY.model_copy(update={"model": model}), 1, None, log=lambda _: None)
     lines: list[str] = []
-    result = evaluate(dataset, tmp_path, None, dataset, log=lines.append)
+    result = evaluate(dataset, tmp_path, None, dataset, log=lines.append, fit=True)
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
     assert (tmp_path / "evaluation.md").read_text() == lines[0] and "| pose2pose | all | 4 |" in lines[0]
-    assert list(result) == ["mean_pose", "global", "pose2pose"] and list(result["mean_pose"]) == ["ink", "stick", "all"]
-    for name in ("evaluation", "worst", "reliability"):
-        assert cv2.imread(str(tmp_path / f"pose2pose.{name}.png")) is not None
+    assert list(result) == ["mean_pose", "fit", "global", "pose2pose"] and list(result["mean_pose"]) == ["ink", "stick", "all"]
+    for method in ("fit", "pose2pose"):
+        for name in ("evaluation", "worst", "reliability"):
+            assert cv2.imread(str(tmp_path / f"{method}.{name}.png")) is not None
     val, mean = Sketches(dataset, "val", 64), mean_pose(Sketches(dataset, "train", 64))
     by_hand = np.mean([np.linalg.norm(val[i].joints3d - mean.joints3d, axis=-1).mean() for i in range(4)]) * 1000
     told = result["mean_pose"]["all"]["mpjpe"]
