@@ -12,6 +12,7 @@ import torch
 from estimator import picture
 from estimator.baseline import mean_pose
 from estimator.data import Sketches
+from estimator.figure import Figure, figure_of_sample, figures_of
 from estimator.fitted import fit_all
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
@@ -58,7 +59,7 @@ def evaluate(
     write_atomically(out / TABLE, text.encode())
     for method, words in reliable.items():
         write_atomically(out / f"{method}.reliability.png", _png(picture.reliability(words["bins"])))
-        _pictures(out, method, judge.samples, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))
+        _pictures(out, method, judge, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))
     log(text)
     return result
 
@@ -123,18 +124,19 @@ def _number(value: Value, digits: int) -> str:
     return "-" if value["value"] is None else f"{value['value']:.{digits}f}"
 
 
-def _pictures(out: Path, method: str, samples: list[Sample], seen: Prediction, errors: np.ndarray) -> None:
+def _pictures(out: Path, method: str, judge: Judge, seen: Prediction, errors: np.ndarray) -> None:
     """Some of each style, and the worst of all."""
-    some = [i for style in STYLES for i in [i for i, s in enumerate(samples) if s.style == style][:ROWS]]
+    some = [i for style in STYLES for i in [i for i, s in enumerate(judge.samples) if s.style == style][:ROWS]]
     worst = [int(i) for i in np.argsort(-errors, kind="stable")[:WORST]]
+    figures = figures_of(seen, [np.eye(2, 3)] * len(errors))
     for name, chosen in (("evaluation", some), ("worst", worst)):
-        rows = [_row(samples[i], seen, i, f"{samples[i].sample_id}  PA-MPJPE {errors[i]:.0f} mm") for i in chosen]
+        rows = [_row(judge, i, figures[i], f"{judge.samples[i].sample_id}  PA-MPJPE {errors[i]:.0f} mm") for i in chosen]
         write_atomically(out / f"{method}.{name}.png", _png(picture.grid(rows)))
 
 
-def _row(sample: Sample, seen: Prediction, index: int, caption: str) -> np.ndarray:
-    found = seen.joints2d[index].numpy(), seen.joints3d_drawn[index].numpy()
-    return picture.row(sample.image, caption, found, (sample.joints2d, sample.joints3d_drawn))
+def _row(judge: Judge, index: int, found: Figure, caption: str) -> np.ndarray:
+    sample = judge.samples[index]
+    return picture.row(sample.image, caption, found, figure_of_sample(sample), judge.body)
 
 
 def _png(image: np.ndarray) -> bytes:

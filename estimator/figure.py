@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from estimator.metrics import VISIBLE
+from estimator.sample import Sample
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
+from stages.body.camera import project
 from stages.body.model import BodyModel, Posed
 from stages.body.rotations import axis_angle_from_matrix
 
@@ -60,6 +63,13 @@ def figures_of(seen, matrices: np.ndarray | Sequence[np.ndarray]) -> list[Figure
         Figure(known["pose"][i], known["betas"][i], scales[i], *_to_picture(known["camera"][i], known["joints2d"][i], matrix), sure[i])
         for i, matrix in enumerate(matrices)
     ]
+
+
+def figure_of_sample(sample: Sample) -> Figure:
+    """The labels of a sample: a camera as good as its own at the hips' depth; sure are the joints that are visible."""
+    depth, middle = sample.hips[2], project(sample.hips, sample.camera_K)
+    camera, sure = np.array([sample.camera_K[0, 0] / depth, *middle]), (sample.visibility == VISIBLE).astype(np.float64)
+    return Figure(sample.pose, sample.betas, sample.bone_scales, camera, sample.joints2d, sure)
 
 
 def _to_picture(camera: np.ndarray, joints2d: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,18 +18,25 @@ _FILL, _SURE, _OVER = 0.82, 0.5, 0.62  # confidence of a joint that counts as se
 
 
 def overlay(reading: Reading, body: BodyModel) -> bytes:
-    """PNG (SIDE, 3 SIDE) of what was read: red joints are unsure, grey ones outside."""
+    """PNG (SIDE, 3 SIDE) of what was read, the views of `views`."""
     figure, scale = reading.figure, reading.scan.scale
-    shape = posed(body, figure)
-    matrix = square(_around(reading, shape), SIDE, _FILL)  # from px of the file
+    matrix = square(_around(reading, posed(body, figure)), SIDE, _FILL)  # from px of the file
     paper = cut(reading.scan.shown, matrix @ np.diag([1 / scale, 1 / scale, 1]), (SIDE, SIDE))
-    points = apply(matrix, figure.joints2d)
-    outside = ((figure.joints2d < 0) | (figure.joints2d > reading.scan.size)).any(1)
+    made = views(paper, figure, reading.scan.size, matrix, body)
+    return cv2.imencode(".png", cv2.cvtColor(made, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def views(paper: np.ndarray, figure: Figure, size: tuple[int, int], matrix: np.ndarray, body: BodyModel) -> np.ndarray:
+    """Joints in the drawing, the body over it, the body from the side (S, 3 S, 3) uint8 RGB: red joints are unsure, grey ones outside.
+
+    paper (S, S, 3): the drawing, seen through matrix (2, 3), which is a scale and a shift; size: width and height of the picture.
+    """
+    points, shape = apply(matrix, figure.joints2d), posed(body, figure)
+    outside = ((figure.joints2d < 0) | (figure.joints2d > size)).any(1)
     seen = np.where(outside, 0, np.where(figure.confidence < _SURE, 1, 2))
-    over, there = _body(body, figure, shape, matrix)
+    over, there = _body(body, figure, shape, matrix, len(paper))
     mixed = np.where(there[..., None], _OVER * over + (1 - _OVER) * paper, paper).astype(np.uint8)
-    views = np.concatenate([draw_skeleton(paper.copy(), points, seen), mixed, from_side(body, figure, shape)], 1)
-    return cv2.imencode(".png", cv2.cvtColor(views, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return np.concatenate([draw_skeleton(paper.copy(), points, seen), mixed, from_side(body, figure, shape, size=len(paper))], 1)
 
 
 def _around(reading: Reading, shape: Posed) -> np.ndarray:
@@ -39,11 +46,11 @@ def _around(reading: Reading, shape: Posed) -> np.ndarray:
     return np.concatenate([points.min(0), points.max(0)])
 
 
-def _body(body: BodyModel, figure: Figure, shape: Posed, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shaded body (SIDE, SIDE, 3) where the drawing has it, and where it is (SIDE, SIDE)."""
-    camera_K = intrinsics(_FAR * figure.camera[0] * matrix[0, 0], SIDE)
+def _body(body: BodyModel, figure: Figure, shape: Posed, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The shaded body (size, size, 3) where the drawing has it, and where it is (size, size)."""
+    camera_K = intrinsics(_FAR * figure.camera[0] * matrix[0, 0], size)
     camera_K[:2, 2] = apply(matrix, figure.camera[1:])
-    made = figure_of(body, shape, figure.bone_scales, np.array([0, 0, _FAR]), camera_K, SIDE)
+    made = figure_of(body, shape, figure.bone_scales, np.array([0, 0, _FAR]), camera_K, size)
     return shade(made), made.depth > 0
 
 
