@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from estimator.footing import CODES
 from estimator.pose_codes import CodesSize, PoseCodes
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError, command
@@ -28,8 +29,8 @@ from stages.poses.stage import Poses
 from stages.tensorfile import read_tensors
 from stages.training import State, interruptible
 
-VERSION = 1  # change it when the same poses would train to other weights
-FILE, DEFAULT = "codes.safetensors", CodesSize()
+VERSION = 2  # change it when the same poses would train to other weights
+DEFAULT = CodesSize()
 BATCH, RATE, EMA, COMMITMENT, APART = 256, 1e-3, 0.995, 0.25, 4.0
 _AT_ONCE, _JUDGED, _LOG_EVERY, _SAVE_EVERY = 2000, 2000, 200, 1000
 
@@ -75,7 +76,7 @@ def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed
                 print(f"codes {step + 1}/{steps}  loss {loss:.4f}", flush=True)
     with state.averaged():
         figures = judge(net, skeleton, torch.from_numpy(held[:, 1:].astype(np.float32)))
-        write_half(out / FILE, net, {**identity, "held_out": figures})
+        write_half(out / CODES.name, net, {**identity, "held_out": figures})
     state.path.unlink(missing_ok=True)
     return figures
 
