@@ -20,6 +20,7 @@ CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
 CODES ?= runs/codes
 GUIDE ?= runs/guide
+ABLATIONS ?= runs/ablations
 DRAWINGS ?= 25000
 HELD_OUT ?= 360
 PLANTED ?= 200
@@ -38,7 +39,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint train-codes train-guide poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -90,6 +91,9 @@ train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN i
 
 evaluate: $(READY) ## every trained model of RUN and the mean pose in one table
 	$(SKEP) evaluate $(RUN)
+
+ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS: trains all of estimator/ablations.yaml, hours
+	$(KEEP_MEMORY) $(BIN)/python -m estimator.ablations $(ABLATIONS)
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
 	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set $(s))

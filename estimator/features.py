@@ -69,9 +69,9 @@ class Generator:
 class Features(Mixed):
     """Pictures and what guides them, to features (B, C, n, n) of the latent's size. Only what joins and merges is learned."""
 
-    def __init__(self, generator: Generator, width: int):
+    def __init__(self, generator: Generator, width: int, look: bool = True):
         super().__init__()
-        self.generator = generator
+        self.generator, self.look = generator, look
         config = generator.controlnet.config
         # Nothing at first: then the ControlNet is told of bones alone, as when it learned to draw.
         self.join = zeroed(nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), config.block_out_channels[0], 3, padding=1))
@@ -88,13 +88,19 @@ class Features(Mixed):
     def _merged(self, images: Tensor, guidance: Guidance) -> Tensor:
         latent = self.generator.latent(images)
         known = torch.cat([latent, guidance.heat * guidance.heat.shape[-1]], 1)
-        control = self.generator.bones(guidance.joints, images.shape[-1]) + self.join(known)
+        merged = self.near(known)
+        if self.look:
+            merged = merged + self._seen(latent, known, guidance, images.shape[-1])
+        return merged + self.mix(merged)
+
+    def _seen(self, latent: Tensor, known: Tensor, guidance: Guidance, size: int) -> Tensor:
+        """Features and attention of all levels of the generator, at the latent's size."""
+        control = self.generator.bones(guidance.joints, size) + self.join(known)
         tokens = self.names + self.tokens(torch.cat([guidance.joints * 2 - 1, guidance.sure[..., None]], -1))
         levels, attention = self.generator.look(latent, control, tokens)
-        merged = self.near(known)
-        for layer, features, lay in zip(self.merge, levels, attention, strict=True):
-            merged = merged + _fitted(layer(torch.cat([features, _fitted(lay, features)], 1)), merged)
-        return merged + self.mix(merged)
+        parts = zip(self.merge, levels, attention, strict=True)
+        fitted = [_fitted(layer(torch.cat([features, _fitted(lay, features)], 1)), latent) for layer, features, lay in parts]
+        return torch.stack(fitted).sum(0)
 
 
 class _Recorder:

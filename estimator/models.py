@@ -20,11 +20,13 @@ def _sketch2pose(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn
     from estimator.frozen import load_frozen  # imports diffusers, which takes seconds
     from estimator.sketch2pose import Sketch2PoseNet
 
-    return Sketch2PoseNet(config.width, skeleton, mean_pose[0], load_frozen(config, default_device()))
+    return Sketch2PoseNet(config.width, skeleton, mean_pose[0], load_frozen(config, default_device()), "generator" not in config.without)
 
 
 MODELS: dict[str, Callable[[Estimator, Skeleton, Tensor], nn.Module]] = {
-    "pose2pose": lambda config, skeleton, mean_pose: Pose2Pose(config.width, config.groups, skeleton, mean_pose),
+    "pose2pose": lambda config, skeleton, mean_pose: Pose2Pose(
+        config.width, config.groups, skeleton, mean_pose, "pooling" not in config.without
+    ),
     SKETCH2POSE: _sketch2pose,
     "global": lambda config, skeleton, mean_pose: SingleFeature(config.width, config.groups, skeleton, mean_pose),
 }

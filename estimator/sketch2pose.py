@@ -17,14 +17,15 @@ class Sketch2PoseNet(nn.Module):
     """Pictures (B, 3, S, S) in [0, 1], S the generator's, to a Prediction.
 
     What is frozen is not among the weights; `mean_root` (3, 3) is the turn that the root starts from.
+    generator: its features are seen; else, to see what they are worth, latent and heatmaps alone.
     """
 
     mean_six: Tensor
 
-    def __init__(self, width: int, skeleton: Skeleton, mean_root: Tensor, frozen: Frozen):
+    def __init__(self, width: int, skeleton: Skeleton, mean_root: Tensor, frozen: Frozen, generator: bool = True):
         super().__init__()
         self.frozen = frozen  # a tuple: its parts are not parts of this one, whose weights are saved
-        self.features = Features(frozen.generator, width)
+        self.features = Features(frozen.generator, width, generator)
         self.regressor = Regressor(width, frozen.codes.size)
         self.confidence = Confidence()
         self.skeleton = skeleton

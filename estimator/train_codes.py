@@ -18,6 +18,7 @@ from estimator.skeleton import Skeleton
 from manifests.errors import UserError, command
 from manifests.randomness import generator
 from manifests.recipe import load_recipe
+from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED, to_numpy
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
@@ -43,7 +44,7 @@ def draw_poses(recipe_name: str, count: int, split: str) -> np.ndarray:
     ctx = Context(recipe.seed, stage.name, "codes", None, "cpu", LOSSES.empty_table())  # type: ignore[arg-type]
     parts: list[np.ndarray] = []
     for ids in _ids():
-        table = stage.process(pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED), ctx)
+        table = stage.process(pa.table([ids, [style_of(i) for i in ids]], schema=PLANNED), ctx)
         good = [i for i, row in enumerate(zip(table["split"].to_pylist(), table["reason"].to_pylist(), strict=True)) if row == (split, "")]
         parts.append(matrix_from_axis_angle(to_numpy(table, "pose_world")[good]).astype(np.float32))
         if sum(map(len, parts)) >= count:

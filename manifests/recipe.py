@@ -248,6 +248,8 @@ class Estimator(Section):
     weights: dict[str, Weight] = Field({}, description="weights of losses that differ from the preset's; 0 leaves a loss out")
     checkpoint_every: Count = 100
     workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
+    styles: tuple[Style, ...] = Field(get_args(Style), description="styles to learn from")
+    without: tuple[Literal["pooling", "generator"], ...] = Field((), description="parts left out, to see what they are worth")
     generator: Path | None = Field(None, description="of sketch2pose: folder of the frozen generator; null: the bundled one")
     detector: Path | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")
     codes: Path | None = Field(None, description="of sketch2pose: file of `make train-codes`; null: the bundled one")
