@@ -61,10 +61,12 @@ demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation,
 	$(SKEP) evaluate $(RUN)
 	$(SKEP) show $(RUN) --stage filter
 
-test: $(READY) ## quick tests, lint and types
+lint: $(READY) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test: lint ## style, types and the quick tests
 	$(BIN)/python -m pytest -m 'not slow'
 
 test-all: $(READY) ## every test, the slow ones too
