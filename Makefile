@@ -19,6 +19,9 @@ REAL_DRAWINGS ?=
 WEIGHTS ?=
 CACHE ?= runs/drawings
 DETECTOR ?= runs/detector
+CODES ?= runs/codes
+GUIDE ?= runs/guide
+ABLATIONS ?= runs/ablations
 DRAWINGS ?= 25000
 HELD_OUT ?= 360
 PLANTED ?= 200
@@ -37,7 +40,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -59,10 +62,12 @@ demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation,
 	$(SKEP) evaluate $(RUN)
 	$(SKEP) show $(RUN) --stage filter
 
-test: $(READY) ## quick tests, lint and types
+lint: $(READY) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test: lint ## style, types and the quick tests
 	$(BIN)/python -m pytest -m 'not slow'
 
 test-all: $(READY) ## every test, the slow ones too
@@ -77,11 +82,21 @@ poses projections sketches filter shards: $(READY) ## run RECIPE up to this stag
 dataset: $(READY) ## run all stages of RECIPE
 	$(MAKE_RUN)
 
-train: $(READY) ## train MODEL (pose2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
+train: $(READY) ## train MODEL (pose2pose, sketch2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
 	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
+
+train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses of RECIPE's train split into CODES
+	$(KEEP_MEMORY) $(BIN)/python -m estimator.train_codes $(CODES) --recipe $(RECIPE)
+
+train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose
+	$(BIN)/python -m stages.detector.from_shards $(RUN) $(GUIDE)/sketches
+	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --cache $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
 
 evaluate: $(READY) ## every trained model of RUN, the optimisation fit and the mean pose in one table
 	$(SKEP) evaluate $(RUN) --fit
+
+ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS: trains all of estimator/ablations.yaml, hours
+	$(KEEP_MEMORY) $(BIN)/python -m estimator.ablations $(ABLATIONS)
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
 	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set $(s))

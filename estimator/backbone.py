@@ -1,13 +1,14 @@
 """A compact convolutional backbone, trained from scratch."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from estimator.mixed import Mixed
 
 STRIDE = 8  # px per cell of the map that joints are found in
 
 
-class Backbone(nn.Module):
+class Backbone(Mixed):
     """Pictures (B, 3, S, S) to local features (B, 2 width, S/8, S/8) and wide ones (B, 4 width, S/16, S/16).
 
     The local map also holds the wide one, scaled up: a wrist is found by its strokes, and told left from right by the figure.
@@ -23,12 +24,9 @@ class Backbone(nn.Module):
         self.wide = nn.Sequential(_down(2 * width, 4 * width, groups), _Residual(4 * width, groups), _Residual(4 * width, groups))
         self.lift = nn.Conv2d(4 * width, 2 * width, 1)
         self.join = _Residual(2 * width, groups)
-        self.dtype = torch.float32  # of autocast
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        if self.dtype == torch.float32:
-            return self._maps(images)
-        with torch.autocast(images.device.type, self.dtype):
+        with self.mixed(images):
             local, wide = self._maps(images)
         return local.float(), wide.float()
 

@@ -15,6 +15,8 @@ from estimator.sample import Sample, decode
 from manifests.dataset import FILE, Dataset, ShardFile
 from manifests.errors import UserError
 from manifests.randomness import generator
+from manifests.sample import style_of
+from manifests.skeleton import STYLES
 from stages.shards.read import Packed, Place, packed_samples, places, sample_at
 from stages.shards.tar import refuse
 
@@ -90,10 +92,14 @@ class SkepDataset(data.IterableDataset[Sample]):
 class Sketches(data.Dataset[Sample]):
     """The samples of one split by number, pictures scaled to `size`; small sets stay in memory once read."""
 
-    def __init__(self, dataset: str | Path, split: str, size: int):
-        """Raises UserError where there is no such dataset, BadShard where a shard is not laid out as it was."""
+    def __init__(self, dataset: str | Path, split: str, size: int, styles: tuple[str, ...] = STYLES):
+        """Raises UserError where there is no such dataset, or none of its samples is of the styles; BadShard where a shard is not
+        laid out as it was."""
         self.size, self._dataset = size, Dataset(dataset)
-        self.entries = [entry for shard in self._dataset.shards(split) for entry in self._entries(shard)]
+        entries = [entry for shard in self._dataset.shards(split) for entry in self._entries(shard)]
+        self.entries = [entry for entry in entries if style_of(entry.place.sample_id) in styles]
+        if not self.entries:
+            raise UserError(f"{self._dataset.url}: no {split} sample is of the styles {', '.join(styles)}")
         self._cache: dict[int, Sample] = {}
         self._keep = len(self.entries) * size * size * 3 <= CACHE_BYTES
 

@@ -5,7 +5,6 @@ the joints, by their bones as in drawing, and by a learned join of latent and he
 that the cross-attention shows where the generator thinks each joint is drawn.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from estimator.guidance import Guidance
+from estimator.head import zeroed
+from estimator.mixed import Mixed
 from manifests.skeleton import JOINTS
 from stages.sketches.generator.conditions import condition, pose_map
 from stages.sketches.generator.folder import Source, open_pipeline
@@ -30,7 +31,6 @@ class Generator:
     def __init__(self, folder: str | Path, device: str = "cpu"):
         pipeline = open_pipeline(Source(str(folder)), None, torch.float32, device)
         self.vae, self.unet, self.controlnet = (net.eval().requires_grad_(False) for net in _parts(pipeline))
-        self.digest = digest_of(Path(folder))
         self.stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.recorders = [_record(block) for block in self.unet.up_blocks]
 
@@ -66,15 +66,15 @@ class Generator:
         return features, [recorder.map() for recorder in self.recorders]
 
 
-class Features(nn.Module):
+class Features(Mixed):
     """Pictures and what guides them, to features (B, C, n, n) of the latent's size. Only what joins and merges is learned."""
 
-    def __init__(self, generator: Generator, width: int):
+    def __init__(self, generator: Generator, width: int, look: bool = True):
         super().__init__()
-        self.generator = generator
+        self.generator, self.look = generator, look
         config = generator.controlnet.config
         # Nothing at first: then the ControlNet is told of bones alone, as when it learned to draw.
-        self.join = _zeroed(nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), config.block_out_channels[0], 3, padding=1))
+        self.join = zeroed(nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), config.block_out_channels[0], 3, padding=1))
         self.tokens = nn.Sequential(nn.Linear(3, _TOKEN), nn.GELU(), nn.Linear(_TOKEN, config.cross_attention_dim))
         self.names = nn.Parameter(0.02 * torch.randn(len(JOINTS), config.cross_attention_dim))
         self.merge = nn.ModuleList(nn.Conv2d(channels + len(JOINTS), width, 1) for channels in generator.levels)
@@ -82,15 +82,25 @@ class Features(nn.Module):
         self.mix = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, images: Tensor, guidance: Guidance) -> Tensor:
+        with self.mixed(images):
+            return self._merged(images, guidance).float()
+
+    def _merged(self, images: Tensor, guidance: Guidance) -> Tensor:
         latent = self.generator.latent(images)
         known = torch.cat([latent, guidance.heat * guidance.heat.shape[-1]], 1)
-        control = self.generator.bones(guidance.joints, images.shape[-1]) + self.join(known)
+        merged = self.near(known)
+        if self.look:
+            merged = merged + self._seen(latent, known, guidance, images.shape[-1])
+        return merged + self.mix(merged)
+
+    def _seen(self, latent: Tensor, known: Tensor, guidance: Guidance, size: int) -> Tensor:
+        """Features and attention of all levels of the generator, at the latent's size."""
+        control = self.generator.bones(guidance.joints, size) + self.join(known)
         tokens = self.names + self.tokens(torch.cat([guidance.joints * 2 - 1, guidance.sure[..., None]], -1))
         levels, attention = self.generator.look(latent, control, tokens)
-        merged = self.near(known)
-        for layer, features, lay in zip(self.merge, levels, attention, strict=True):
-            merged = merged + _fitted(layer(torch.cat([features, _fitted(lay, features)], 1)), merged)
-        return merged + self.mix(merged)
+        parts = zip(self.merge, levels, attention, strict=True)
+        fitted = [_fitted(layer(torch.cat([features, _fitted(lay, features)], 1)), latent) for layer, features, lay in parts]
+        return torch.stack(fitted).sum(0)
 
 
 class _Recorder:
@@ -132,18 +142,3 @@ def _parts(pipeline: Any) -> tuple[Any, Any, Any]:
 def _fitted(maps: Tensor, like: Tensor) -> Tensor:
     """Maps (B, C, h, w) at the size of others."""
     return maps if maps.shape[-2:] == like.shape[-2:] else F.interpolate(maps, like.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _zeroed(layer: Any) -> Any:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def digest_of(folder: Path) -> str:
-    """sha256 of a generator's weights: of the names and bytes of its safetensors files."""
-    sha = hashlib.sha256()
-    for path in sorted(folder.rglob("*.safetensors")):
-        sha.update(path.relative_to(folder).as_posix().encode())
-        sha.update(path.read_bytes())
-    return sha.hexdigest()

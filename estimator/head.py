@@ -1,5 +1,7 @@
 """The last step of every model: numbers of a network become a Prediction."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,8 @@ from estimator.rotations import from_6d, to_6d
 from estimator.skeleton import Skeleton
 from manifests.skeleton import JOINTS
 
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+
 
 class FigureHead(nn.Module):
     """What was learned of a figure (B, known) and of the whole picture (B, pooled) to a Prediction.
@@ -17,25 +21,22 @@ class FigureHead(nn.Module):
     """
 
     mean_six: Tensor
-    calibration: Tensor
 
     def __init__(self, known: int, pooled: int, skeleton: Skeleton, mean_pose: Tensor):
         super().__init__()
-        self.turns, self.scales, self.sure = (_zeroed(nn.Linear(known, count)) for count in (24 * 6, 24, len(JOINTS)))
-        self.whole = _zeroed(nn.Linear(pooled, 10 + 3))
+        self.turns, self.scales, self.sure = (zeroed(nn.Linear(known, count)) for count in (24 * 6, 24, len(JOINTS)))
+        self.whole = zeroed(nn.Linear(pooled, 10 + 3))
+        self.confidence = Confidence()
         self.skeleton = skeleton
         self.register_buffer("mean_six", to_6d(mean_pose))
-        # Slope and offset of the log odds, found on drawings that were not learned from.
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
 
     def forward(self, known: Tensor, pooled: Tensor, size: int, where: Tensor | None = None) -> Prediction:
         """where (B, 16, 3): joints2d in px and depth in m as read from the picture; without them those of the figure are told."""
         six = self.mean_six + self.turns(known).unflatten(1, (24, 6))
         pose, bone_scales = from_6d(six), self.scales(known).exp()
         betas, numbers = self.whole(pooled).split([10, 3], dim=1)
-        camera = torch.cat([size / 2 * numbers[:, :1].exp(), size * (numbers[:, 1:] + 0.5)], dim=1)
+        camera = camera_of(numbers, size)
         drawn = self.skeleton(pose, betas, bone_scales)
-        slope, offset = self.calibration
         return Prediction(
             pose=pose,
             six=six,
@@ -46,12 +47,31 @@ class FigureHead(nn.Module):
             depth=drawn[..., 2] if where is None else where[..., 2],
             bone_scales=bone_scales,
             joints3d_drawn=drawn,
-            confidence=(slope * self.sure(known) + offset).sigmoid(),
+            confidence=self.confidence(self.sure(known)),
         )
 
 
-def _zeroed(layer: nn.Linear) -> nn.Linear:
+class Confidence(nn.Module):
+    """Log odds to probabilities, by a slope and an offset that are found on drawings that were not learned from."""
+
+    calibration: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+
+    def forward(self, odds: Tensor) -> Tensor:
+        slope, offset = self.calibration
+        return (slope * odds + offset).sigmoid()
+
+
+def camera_of(numbers: Tensor, size: int) -> Tensor:
+    """A network's numbers (B, 3), 0 for a figure in the middle, to a Prediction's camera of a picture of `size` px a side."""
+    return torch.cat([size / 2 * numbers[:, :1].exp(), size * (numbers[:, 1:] + 0.5)], dim=1)
+
+
+def zeroed(layer: Layer) -> Layer:
     """A layer that starts by saying nothing, so training starts from the mean."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer

@@ -1,31 +1,48 @@
 """Every model by its name, built for a training or read back from its file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from estimator.footing import SKETCH2POSE, digests
 from estimator.pose2pose import Pose2Pose
 from estimator.single_feature import SingleFeature
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.tensorfile import read_tensors
+from stages.training import differences
 
-MODELS = {"pose2pose": Pose2Pose, "global": SingleFeature}
+
+def _sketch2pose(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
+    from estimator.frozen import load_frozen  # imports diffusers, which takes seconds
+    from estimator.sketch2pose import Sketch2PoseNet
+
+    return Sketch2PoseNet(config.width, skeleton, mean_pose[0], load_frozen(config, default_device()), "generator" not in config.without)
+
+
+MODELS: dict[str, Callable[[Estimator, Skeleton, Tensor], nn.Module]] = {
+    "pose2pose": lambda config, skeleton, mean_pose: Pose2Pose(
+        config.width, config.groups, skeleton, mean_pose, "pooling" not in config.without
+    ),
+    SKETCH2POSE: _sketch2pose,
+    "global": lambda config, skeleton, mean_pose: SingleFeature(config.width, config.groups, skeleton, mean_pose),
+}
 
 
 def build(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
     """A model with random weights, that starts from mean_pose (24, 3, 3). Raises UserError for a name that there is not."""
     if config.model not in MODELS:
         raise UserError(f"estimator.model: there is no {config.model!r}; expected one of {', '.join(MODELS)}")
-    return MODELS[config.model](config.width, config.groups, skeleton, mean_pose)
+    return MODELS[config.model](config, skeleton, mean_pose)
 
 
 def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, dict]:
     """A trained model, ready to predict on its device; its config; and the words it was saved with.
 
-    Raises UserError for a file that is no model, or was trained with another body.
+    Raises UserError for a file that is no model, or was trained with another body, generator, detector or codes.
     """
     weights, words = read_tensors(path)
     if not {"body", "config"} <= words.keys():
@@ -33,6 +50,8 @@ def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, di
     if words["body"] != skeleton.digest():
         raise UserError(f"{path}: trained with another body; train the estimator again")
     config = Estimator.model_validate(words["config"])
+    if changed := differences(words["frozen"], digests(config)):
+        raise UserError(f"{path}: trained with another {', '.join(changed)}; train the estimator again")
     net = build(config, skeleton, torch.eye(3).expand(24, 3, 3))
     net.load_state_dict(weights)
     return net.to(default_device()).eval(), config, words

@@ -20,13 +20,16 @@ POOLED, HIDDEN = 32, 256
 
 
 class Pose2Pose(nn.Module):
-    """Pictures (B, 3, S, S) in [0, 1] to a Prediction. `mean_pose` (24, 3, 3) is where rotations start from."""
+    """Pictures (B, 3, S, S) in [0, 1] to a Prediction. `mean_pose` (24, 3, 3) is where rotations start from.
 
-    def __init__(self, width: int, groups: int, skeleton: Skeleton, mean_pose: Tensor):
+    pooling: rotations see the features at the joints; else, to see what that is worth, the mean of the picture in their place.
+    """
+
+    def __init__(self, width: int, groups: int, skeleton: Skeleton, mean_pose: Tensor, pooling: bool = True):
         super().__init__()
         self.backbone = Backbone(width, groups)
         self.position = PositionNet(self.backbone.local_channels)
-        self.rotation = RotationNet(self.backbone.local_channels)
+        self.rotation = RotationNet(self.backbone.local_channels, pooling)
         self.head = FigureHead(HIDDEN, self.backbone.wide_channels, skeleton, mean_pose)
 
     def forward(self, images: Tensor) -> Prediction:
@@ -64,14 +67,16 @@ class PositionNet(nn.Module):
 class RotationNet(nn.Module):
     """Features (B, C, H, W) and joints (B, 16, 3) to what is known of the figure (B, HIDDEN)."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, pooling: bool):
         super().__init__()
+        self.pooling = pooling
         self.reduce = nn.Sequential(nn.Conv2d(channels, POOLED, 1), nn.GroupNorm(1, POOLED), nn.SiLU())
         known = len(JOINTS) * (POOLED + 3) + len(EDGES) * 3
         self.hidden = nn.Sequential(nn.Linear(known, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
 
     def forward(self, features: Tensor, where: Tensor) -> Tensor:
-        picked = pool_at(self.reduce(features), where[..., :2])
+        reduced = self.reduce(features)
+        picked = pool_at(reduced, where[..., :2]) if self.pooling else reduced.mean((2, 3))[:, None].expand(-1, len(JOINTS), -1)
         return self.hidden(torch.cat([picked.flatten(1), _geometry(where)], dim=1))
 
 

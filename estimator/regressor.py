@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from estimator.guidance import Guidance
+from estimator.head import zeroed
 from estimator.pose_codes import CodesSize
 from manifests.skeleton import JOINTS
 
@@ -47,11 +48,7 @@ class Regressor(nn.Module):
         block = nn.TransformerEncoderLayer(width, _HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
         self.fuse = nn.TransformerEncoder(block, _DEEP, nn.LayerNorm(width), enable_nested_tensor=False)
         self.codes = nn.Linear(width, size.codes)
-        self.root, self.whole = nn.Linear(width, 6), nn.Linear(width, 10 + 3 + 24)
-        self.found = nn.Linear(width, 3)
-        for layer in (self.root, self.whole, self.found):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.root, self.whole, self.found = (zeroed(nn.Linear(width, count)) for count in (6, 10 + 3 + 24, 3))
 
     def forward(self, features: Tensor, guidance: Guidance) -> Regressed:
         joints, depth_heat = self._joints(features, guidance)

@@ -14,7 +14,9 @@ from estimator.baseline import mean_pose
 from estimator.batch import Batch
 from estimator.calibration import calibrated
 from estimator.data import Sketches, dataset_digest
+from estimator.footing import digests
 from estimator.losses.criterion import Criterion, weights_of
+from estimator.mixed import set_dtype
 from estimator.models import build, default_device
 from estimator.ranks import Ranks, joined
 from estimator.skeleton import Skeleton
@@ -26,7 +28,7 @@ from stages.body.model import load_body
 from stages.training import State, interruptible
 
 # Change it when the same recipe would train to other weights.
-VERSION = 3
+VERSION = 4
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
 LOG_EVERY, WARMUP = 50, 50
@@ -50,6 +52,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
         "seed": seed,
         "dataset": dataset_digest(dataset),
         "body": skeleton.digest(),
+        "frozen": digests(config),
     }
     if finished(out) == identity:
         log(f"{out / MODEL}: trained already, nothing to do")
@@ -58,7 +61,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     with interruptible(), fixed_threads(), joined() as ranks:
         if config.batch % ranks.size:
             raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks.size} ranks")
-        sketches, criterion = Sketches(dataset, "train", config.size), Criterion(weights, skeleton, model)
+        sketches, criterion = Sketches(dataset, "train", config.size, config.styles), Criterion(weights, skeleton, model)
         _Training(sketches, criterion, out, config, identity, ranks, log if ranks.first else _silent).run()
     return out / MODEL
 
@@ -71,7 +74,7 @@ class _Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(identity["seed"])
             net = build(config, criterion.skeleton, torch.from_numpy(mean_pose(sketches).pose))
-        net.backbone.dtype = getattr(torch, config.dtype)
+        set_dtype(net, getattr(torch, config.dtype))
         self.criterion = criterion.to(self.device)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.state = State(net.to(self.device), out / CHECKPOINT, identity, config.ema)
@@ -122,9 +125,11 @@ class _Training:
         """The log odds of the confidence, set on drawings that were not learned from."""
         held = [self.sketches[number] for number in held_out(len(self.sketches))]
         with self.state.averaged():
-            self.state.net.backbone.dtype = torch.float32
+            set_dtype(self.state.net, torch.float32)
             found = calibrated(self.state.net, held, self.config.batch)
-        self.state.average["head.calibration"].copy_(found)
+        for name, value in self.state.average.items():
+            if name.endswith("confidence.calibration"):
+                value.copy_(found)
 
     def _report(self, step: int, terms: dict[str, Tensor], pace: float, board: SummaryWriter | None) -> None:
         told = self.ranks.mean(torch.stack([self.criterion.total(terms), *terms.values()]))

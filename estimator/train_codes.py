@@ -12,11 +12,13 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from estimator.footing import CODES
 from estimator.pose_codes import CodesSize, PoseCodes
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError, command
 from manifests.randomness import generator
 from manifests.recipe import load_recipe
+from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED, to_numpy
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
@@ -28,8 +30,8 @@ from stages.poses.stage import Poses
 from stages.tensorfile import read_tensors
 from stages.training import State, interruptible
 
-VERSION = 1  # change it when the same poses would train to other weights
-FILE, DEFAULT = "codes.safetensors", CodesSize()
+VERSION = 2  # change it when the same poses would train to other weights
+DEFAULT = CodesSize()
 BATCH, RATE, EMA, COMMITMENT, APART = 256, 1e-3, 0.995, 0.25, 4.0
 _AT_ONCE, _JUDGED, _LOG_EVERY, _SAVE_EVERY = 2000, 2000, 200, 1000
 
@@ -42,7 +44,7 @@ def draw_poses(recipe_name: str, count: int, split: str) -> np.ndarray:
     ctx = Context(recipe.seed, stage.name, "codes", None, "cpu", LOSSES.empty_table())  # type: ignore[arg-type]
     parts: list[np.ndarray] = []
     for ids in _ids():
-        table = stage.process(pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED), ctx)
+        table = stage.process(pa.table([ids, [style_of(i) for i in ids]], schema=PLANNED), ctx)
         good = [i for i, row in enumerate(zip(table["split"].to_pylist(), table["reason"].to_pylist(), strict=True)) if row == (split, "")]
         parts.append(matrix_from_axis_angle(to_numpy(table, "pose_world")[good]).astype(np.float32))
         if sum(map(len, parts)) >= count:
@@ -75,7 +77,7 @@ def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed
                 print(f"codes {step + 1}/{steps}  loss {loss:.4f}", flush=True)
     with state.averaged():
         figures = judge(net, skeleton, torch.from_numpy(held[:, 1:].astype(np.float32)))
-        write_half(out / FILE, net, {**identity, "held_out": figures})
+        write_half(out / CODES.name, net, {**identity, "held_out": figures})
     state.path.unlink(missing_ok=True)
     return figures
 

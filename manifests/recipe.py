@@ -235,7 +235,7 @@ class Card(Section):
 class Estimator(Section):
     """A model of sketches, trained on the shards."""
 
-    model: str = Field("pose2pose", description="pose2pose, or the baseline global")
+    model: str = Field("pose2pose", description="pose2pose, sketch2pose, or the baseline global")
     size: Literal[64, 96, 128, 192, 256] = 128
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     groups: Literal[1, 2, 4, 8] = Field(1, description="of each norm; one is fastest on a CPU")
@@ -248,6 +248,11 @@ class Estimator(Section):
     weights: dict[str, Weight] = Field({}, description="weights of losses that differ from the preset's; 0 leaves a loss out")
     checkpoint_every: Count = 100
     workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
+    styles: tuple[Style, ...] = Field(get_args(Style), description="styles to learn from")
+    without: tuple[Literal["pooling", "generator"], ...] = Field((), description="parts left out, to see what they are worth")
+    generator: Path | None = Field(None, description="of sketch2pose: folder of the frozen generator; null: the bundled one")
+    detector: Path | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")
+    codes: Path | None = Field(None, description="of sketch2pose: file of `make train-codes`; null: the bundled one")
 
 
 class Run(Section):

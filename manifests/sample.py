@@ -21,6 +21,11 @@ _SEAL_BYTES = len(_SEAL % bytes(64))
 _TEXTS = ("sample_id", "style", "split", "source_id", "proportions", "generator")
 
 
+def style_of(sample_id: str) -> str:
+    """The style that the id of a sample names."""
+    return sample_id.rpartition("-")[0]
+
+
 def encode_sample(row: dict) -> dict[str, bytes]:
     """Members {extension: bytes} of a row that holds the columns of every table. Equal rows give equal bytes."""
     words = {

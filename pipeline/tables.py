@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
 from manifests.stage import Stage
 from pipeline.commit import ROW_GROUP, failed_name, opened, read_table, table_name
@@ -80,7 +81,7 @@ class Reader:
 
     def gather(self, columns: tuple[str, ...], unit: str, ids: pa.ChunkedArray, reasons_of: type[Stage] | None = None) -> pa.Table:
         """`sample_id`, `style` and the columns of the given samples of one partition, in the order of `ids`."""
-        styles = pa.array([i.rpartition("-")[0] for i in ids.to_pylist()], STYLE.type)
+        styles = pa.array([style_of(i) for i in ids.to_pylist()], STYLE.type)
         out = pa.table([ids.combine_chunks(), styles], schema=pa.schema([SAMPLE_ID, STYLE]))
         by_stage: dict[str, list[str]] = {}
         for column in dict.fromkeys(columns):
@@ -118,7 +119,7 @@ class Reader:
     @staticmethod
     def _loss_rows(rows: pa.Table, outcome: str, stage: str) -> pa.Table:
         ids, n = rows.column("sample_id").to_pylist(), len(rows)
-        styles = [i.rpartition("-")[0] for i in ids]
+        styles = [style_of(i) for i in ids]
         return pa.table([ids, styles, [""] * n, [outcome] * n, [stage] * n, rows.column(REASON.name)], schema=LOSSES)
 
     def _with_split(self, losses: pa.Table, unit: str) -> pa.Table:

@@ -1,5 +1,6 @@
 """Tensors and a few words in one safetensors file, written whole or not at all. Nothing is pickled."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -58,3 +59,11 @@ def packed(parts: list[bytes]) -> tuple[Tensor, Tensor]:
     """Byte strings end to end (N,) uint8, and where each ends."""
     ends = torch.tensor([len(part) for part in parts], dtype=torch.int64).cumsum(0)
     return torch.frombuffer(bytearray(b"".join(parts) or b"\0"), dtype=torch.uint8), ends
+
+
+def weights_digest(path: Path) -> str:
+    """sha256 over the weights of a file, or of all safetensors in a folder and below it."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

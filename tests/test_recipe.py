@@ -6,7 +6,7 @@ from manifests.errors import UserError
 from manifests.recipe import bundled_recipes, dump_recipe, load_recipe, parse_recipe, share_out
 
 
-@pytest.mark.parametrize("name", ["demo", "skep-120k", "smoke", "val-600"])
+@pytest.mark.parametrize("name", ["ablations", "demo", "skep-120k", "smoke", "val-600"])
 def test_bundled_recipes_are_sound_and_survive_freezing(name):
     assert name in bundled_recipes()
     recipe = load_recipe(name)
@@ -55,7 +55,7 @@ def test_files_that_are_no_recipes(tmp_path):
         "b.yaml": "expected a mapping",
         "c.yaml": r"cannot read this recipe \(not text\)",
         "d.yaml": "poses is missing",
-        "e.yaml": r"cannot read this recipe \(No such file or directory\); bundled ones are demo",
+        "e.yaml": r"cannot read this recipe \(No such file or directory\); bundled ones are ablations, demo, skep-120k, skep-120k-sd15, smoke",
     }.items():
         with pytest.raises(UserError, match=f"{name}: {sentence}"):
             load_recipe(str(tmp_path / name))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from manifests.errors import UserError
+from manifests.sample import style_of
 from manifests.schema import SCORE, rows_of
 from manifests.stage import Stage
 from pipeline.commit import read_table, table_name
@@ -80,6 +81,6 @@ def _sample(row: dict, unit: str, verdicts: dict[str, dict]) -> Sample:
     own = {"outcome": "rejected" if row["reason"] else "passed", "reason": row["reason"]}
     verdict = verdicts.get(row["sample_id"], own)
     scores = {name.removeprefix(SCORE): round(value, 4) for name, value in row.items() if name.startswith(SCORE)}
-    style = row["sample_id"].rpartition("-")[0]
+    style = style_of(row["sample_id"])
     # The filter's reason stays to be seen, whatever became of the sample later.
     return Sample(row["sample_id"], style, unit, verdict["outcome"], row["reason"] or verdict["reason"], scores)

@@ -1,6 +1,5 @@
 """The thresholds of the checks, by style: read from the file that `stages.filters.calibrate` writes."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from manifests.errors import UserError
 from stages.detector.weights import BUNDLED
 from stages.filters.limbs import EVIDENCE
+from stages.tensorfile import weights_digest
 
 BUNDLED_FILE = Path(__file__).parent / "data" / "calibration.json"
 WEIGHED = (*EVIDENCE, "constant")
@@ -50,8 +50,4 @@ def read_calibration(path: Path | None, detector: Path | None) -> Calibration:
 
 def detector_digest(folder: Path | None) -> str:
     """sha256 over the weights of a detector's folder, None: the bundled one."""
-    home = BUNDLED if folder is None else Path(folder)
-    digest = hashlib.sha256()
-    for path in sorted(home.glob("*.safetensors")):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return weights_digest(BUNDLED if folder is None else Path(folder))

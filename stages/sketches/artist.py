@@ -15,13 +15,13 @@ from manifests.recipe import Diffusion
 from manifests.sample import prompt_of
 from stages.body.figure import make_figure
 from stages.body.model import BodyModel
+from stages.sketches.bundled import GENERATOR
 from stages.sketches.generator.conditions import condition, part_map, pose_map
 from stages.sketches.generator.folder import Source, notes_of, open_pipeline, open_tiny_vae
 from stages.sketches.generator.sampler import Order, Painter
 from stages.sketches.generator.words import choose_phrase
 from stages.sketches.labels import BODY
 
-BUNDLED = Path(__file__).parent / "weights" / "generator"
 _STEPS, _GUIDANCE = 20, 7.5  # of a model that does not say how it wants to be used
 
 
@@ -91,9 +91,9 @@ def source_of(config: Diffusion) -> Source:
     """Where the recipe's model is."""
     if config.hub:
         return Source(config.hub, config.revision, config.online)
-    if config.model is None and not BUNDLED.is_dir():
+    if config.model is None and not GENERATOR.is_dir():
         raise UserError("sketches.diffusion.model: no generator is bundled; name the folder of one")
-    return Source(str(config.model or BUNDLED))
+    return Source(str(config.model or GENERATOR))
 
 
 def folder_digest(folder: Path) -> str:

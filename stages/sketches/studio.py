@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.recipe import Recipe, load_recipe
+from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context, Stage
@@ -57,7 +58,7 @@ class Studio:
 
     def _posed(self, ids: list[str], split: str) -> pa.Table:
         """Those of the ids that are of the split and pass the first two stages, with their labels."""
-        known = pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED)
+        known = pa.table([ids, [style_of(i) for i in ids]], schema=PLANNED)
         known = self._through(self.stages[0], known)
         return self._through(self.stages[1], known.take(pa.array(_where(known, "split", split), pa.int64())))  # there may be none
 

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from estimator.data import Sketches
+from manifests.dataset import Dataset
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.detector import drawings as drawing
+from stages.detector import from_shards
 from stages.detector.cache import chunk_name, claim, load_drawings
 from stages.detector.detect import load_detector
 from stages.detector.eyes import OwnEyes
@@ -27,6 +30,7 @@ from stages.detector.weights import POSE, start_from, write_half
 from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
 from tests.detector.figures import drawings
+from tests.estimator.figures import SIZE, write_dataset
 
 PACE = Pace(workers=0, half=False)
 
@@ -156,6 +160,21 @@ def test_drawings_are_kept_in_chunks(tmp_path, monkeypatch):
     written = (tmp_path / "train" / chunk_name(drawing.SEED, 0)).stat().st_mtime_ns
     drawing.fill(tmp_path, "train", [0])
     assert (tmp_path / "train" / chunk_name(drawing.SEED, 0)).stat().st_mtime_ns == written
+
+
+def test_sketches_of_a_dataset_are_drawings_to_learn_from(tmp_path):
+    dataset = Dataset(write_dataset(tmp_path / "dataset", {"train": range(5), "val": range(5, 8)}))
+    cache = tmp_path / "cache"
+    assert from_shards.fill(dataset, cache) == 8
+    train, held = load_drawings(cache, "train"), load_drawings(cache, "val")
+    sample = Sketches(dataset.url, "train", SIZE)[0]
+    assert (len(train), len(held), train.ids[0].decode()) == (5, 3, sample.sample_id)
+    assert STYLES[train.styles[0]] == sample.style and np.array_equal(train.picture(0), sample.image)
+    for ours, theirs in ((train.joints, sample.joints2d), (train.visibility, sample.visibility), (train.boxes, sample.bbox)):
+        assert np.array_equal(ours[0], theirs)
+    other = Dataset(write_dataset(tmp_path / "other", {"train": range(9, 10), "val": range(10, 11)}))
+    with pytest.raises(UserError, match="drawn from another recipe"):
+        from_shards.fill(other, cache)
 
 
 def test_caches_that_are_not_ours_are_named(tmp_path):

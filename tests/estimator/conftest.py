@@ -7,6 +7,8 @@ import pytest
 from estimator.data import Sketches
 from estimator.skeleton import Skeleton
 from stages.body.model import load_body
+from stages.sketches.generator.build import build_pipeline, save_folder
+from stages.sketches.generator.config import load_profile
 from tests.estimator.figures import SIZE, write_dataset
 
 
@@ -29,3 +31,11 @@ def sample(dataset):
 @pytest.fixture(scope="module")
 def skeleton() -> Skeleton:
     return Skeleton(load_body())
+
+
+@pytest.fixture(scope="session")
+def tiny_generator(tmp_path_factory) -> Path:
+    """The folder of a tiny generator of random weights."""
+    folder = tmp_path_factory.mktemp("generator") / "model"
+    save_folder(build_pipeline(load_profile("tiny").networks, ["a man walks"], 1), folder, {})
+    return folder

@@ -1,25 +1,31 @@
 """Sketch2PoseNet's parts: guidance, features of a frozen generator, the regressor, the codes."""
 
+from dataclasses import asdict
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 import torch
 
 from estimator.features import Features, Generator
+from estimator.footing import digests
+from estimator.frozen import Frozen
 from estimator.guidance import Guidance, Guide
+from estimator.mixed import set_dtype
+from estimator.models import load_model
 from estimator.pose_codes import CodesSize, PoseCodes
 from estimator.skeleton import Skeleton
 from estimator.sketch2pose import Sketch2PoseNet
+from estimator.train import train
 from estimator.train_codes import draw_poses, load_codes, train_codes
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
 from stages.annotated.reader import read_annotated
 from stages.body.model import load_body
 from stages.detector.detect import Detector, load_detector
-from stages.detector.weights import BUNDLED, POSE
-from stages.sketches.generator.build import build_pipeline, save_folder
-from stages.sketches.generator.config import load_profile
+from stages.detector.weights import BUNDLED, POSE, write_half
+from tests.estimator.figures import TINY
 
 SMALL = CodesSize(tokens=4, codes=8, code=4, width=16, layers=1)
 HAND = Path(__file__).parents[1] / "data" / "drawings" / "annotations.json"
@@ -31,11 +37,8 @@ def detector() -> Detector:
 
 
 @pytest.fixture(scope="module")
-def generator(tmp_path_factory) -> Generator:
-    """A tiny generator of random weights, from a folder."""
-    folder = tmp_path_factory.mktemp("generator") / "model"
-    save_folder(build_pipeline(load_profile("tiny").networks, ["a man walks"], 1), folder, {})
-    return Generator(folder)
+def generator(tiny_generator) -> Generator:
+    return Generator(tiny_generator)
 
 
 def guidance_of(joints: torch.Tensor, cells: int) -> Guidance:
@@ -50,7 +53,8 @@ def guide_of(detector: Detector, cells: int) -> Guide:
 
 def sketch2pose(generator: Generator, detector: Detector) -> Sketch2PoseNet:
     torch.manual_seed(3)
-    return Sketch2PoseNet(16, Skeleton(load_body()), torch.eye(3), guide_of(detector, 8), generator, PoseCodes(SMALL))
+    frozen = Frozen(guide_of(detector, 8), generator, PoseCodes(SMALL).requires_grad_(False))
+    return Sketch2PoseNet(16, Skeleton(load_body()), torch.eye(3), frozen)
 
 
 def test_the_guide_reads_pictures_as_the_detector_does(detector):
@@ -97,10 +101,32 @@ def test_features_follow_the_joints_that_are_told(generator):
     assert not torch.allclose(here, there)
 
 
-def test_the_digest_of_a_generator_follows_its_weights(generator, tmp_path):
-    folder = tmp_path / "other"
-    save_folder(build_pipeline(load_profile("tiny").networks, ["a man walks"], 2), folder, {})
-    assert Generator(folder).digest != generator.digest
+def test_a_model_knows_what_it_was_trained_on(dataset, tiny_generator, tmp_path):
+    codes = tmp_path / "codes.safetensors"
+    write_half(codes, PoseCodes(SMALL), {"size": asdict(SMALL)})
+    config = TINY.model_copy(update={"model": "sketch2pose", "generator": tmp_path / "drawer", "codes": codes, "steps": 2})
+    with pytest.raises(UserError, match=r"estimator\.generator: .*drawer is not there"):
+        train(dataset, tmp_path / "out", config, 1, None)
+    copytree(tiny_generator, tmp_path / "drawer")
+    path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
+    _, _, words = load_model(path, Skeleton(load_body()))
+    assert words["frozen"] == digests(config) and words["frozen"].keys() == {"generator", "detector", "codes"}
+    (tmp_path / "drawer" / "README.md").write_text("words change nothing")
+    load_model(path, Skeleton(load_body()))
+    write_half(codes, PoseCodes(SMALL), {"size": asdict(SMALL)})  # others, at random
+    with pytest.raises(UserError, match=r"model\.safetensors: trained with another codes; train"):
+        load_model(path, Skeleton(load_body()))
+
+
+def test_lower_precision_stays_near(generator, detector):
+    net, image = sketch2pose(generator, detector).eval(), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        full = net(image)
+        set_dtype(net, torch.bfloat16)
+        half = net(image)
+    assert half.pose.dtype == torch.float32
+    apart = (full.depth - half.depth).abs().max()
+    assert 0 < apart < 0.05
 
 
 def test_codes_learn_poses_and_resume(tmp_path):

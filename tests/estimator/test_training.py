@@ -135,7 +135,7 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
 
 
 def test_unknown_models_and_profiles_are_named(dataset, tmp_path):
-    with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, global"):
+    with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, sketch2pose, global"):
         train(dataset, tmp_path, TINY.model_copy(update={"model": "pose3pose"}), 1, None)
     with pytest.raises(UserError, match=r"--profile tpu: expected one of cpu, gpu"):
         changes("tpu")

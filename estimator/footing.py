@@ -1,0 +1,27 @@
+"""What Sketch2PoseNet stands on and does not train, generator, detector and codes: where each lies, and the digest that vouches for it."""
+
+from pathlib import Path
+
+from manifests.errors import UserError
+from manifests.recipe import Estimator
+from stages.detector.weights import BUNDLED as DETECTOR
+from stages.sketches.bundled import GENERATOR
+from stages.tensorfile import weights_digest
+
+SKETCH2POSE = "sketch2pose"
+CODES = Path(__file__).parent / "weights" / "codes.safetensors"
+_BUNDLED = {"generator": GENERATOR, "detector": DETECTOR, "codes": CODES}
+
+
+def footing(config: Estimator) -> dict[str, Path]:
+    """Where a config's generator, detector and codes lie. Raises UserError for one that is not there."""
+    places = {name: getattr(config, name) or bundled for name, bundled in _BUNDLED.items()}
+    for name, path in places.items():
+        if not path.exists():
+            raise UserError(f"estimator.{name}: {path} is not there")
+    return places
+
+
+def digests(config: Estimator) -> dict[str, str]:
+    """sha256 of the weights of each; empty for models that stand alone."""
+    return {name: weights_digest(path) for name, path in footing(config).items()} if config.model == SKETCH2POSE else {}

@@ -1,0 +1,50 @@
+"""The ablations: every variant is a recipe, the table says what differs, and a small one runs to its end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from estimator.ablations import METRICS, RECIPE, _plan, table, variants
+from manifests.recipe import load_recipe
+from manifests.skeleton import STYLES
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_variant_is_a_recipe_and_differs_from_its_model():
+    known = variants()
+    assert len({v.name for v in known}) == len(known)
+    for variant in known:
+        changes = [*_plan()["data"][variant.data], *_plan()["training"], *variant.training]
+        recipe = load_recipe(RECIPE, changes)
+        base = load_recipe(RECIPE, _plan()["training"])
+        assert (recipe == base) == (not variant.of), variant.name
+    assert {v.judged for v in known} == {STYLES, *((style,) for style in STYLES)}
+
+
+def test_the_table_marks_what_is_not_chance():
+    names = {"pose2pose": (50.0, 48.0, 52.0), "without contact": (3.0, 1.0, 5.0), "without depth": (-1.0, -3.0, 1.0)}
+    measured = {name: {m: dict(zip(("value", "low", "high"), v, strict=True)) for m in METRICS} for name, v in names.items()}
+    lines = table(measured, variants()).splitlines()[2:]
+    assert lines[0].startswith("| **pose2pose** | 50.0 (48.0 to 52.0) |")
+    assert "| without depth | -1.000 (-3.000 to +1.000) |" in lines[1] or "| without depth | -1.0 (-3.0 to +1.0) |" in lines[1]
+    assert lines[2].startswith("| without contact | **+3.0 (+1.0 to +5.0)** |")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_small_one_runs_to_its_end_and_goes_on(dataset, tmp_path):
+    small = ("poses.count=18", "partition_size=18", "split.val=0.3", "sketches.source=renderer", "estimator.steps=2", "estimator.size=64")
+    given = [word for change in small for word in ("--set", change)]
+    only = ["--only", "without contact", "--only", "features of the whole picture in place of those at the joints"]
+    command = [sys.executable, "-m", "estimator.ablations", str(tmp_path), "--held-out", str(dataset), *only, *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert list(told) == ["pose2pose", *(only[i] for i in (3, 1))]
+    assert told["pose2pose"]["pa_mpjpe"]["value"] > 0 and (tmp_path / "ablations.md").read_text() in done.stdout
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert again.stdout.count("nothing to do") == 3 and json.loads(again.stdout.splitlines()[-1]) == told
