@@ -62,8 +62,9 @@ class Browser:
         return thrown + [e for e in said if e["params"]["type"] in ("error", "warning", "assert")]
 
     def requests(self) -> list[str]:
-        """Addresses that were asked for."""
-        return [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        """Addresses that were asked for, but for data that the page itself holds."""
+        urls = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        return [url for url in urls if not url.startswith("data:")]
 
     def emulate(self, width: int, height: int, **features: str) -> None:
         """A window of this size, and media features such as prefers_color_scheme='dark'."""

@@ -5,31 +5,29 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.stage import Fact, Stage
 from pipeline.commit import read_table, table_name
 from pipeline.report.folder import PASSED, Folder
 
 WORDS, CELLS = 11, 24  # words shown; cells along the sides of the unit square
+_GROUPS = {"kept": "kept", PASSED: "kept", "rejected": "lost", "failed": "lost"}
 
 
 def distributions(folder: Folder) -> list[dict]:
     """Every fact of every stage that has some: stage, name, unit, kind (words, numbers, places) and the counts of both groups."""
-    verdicts = folder.verdicts
-    lost = pc.is_in(verdicts["outcome"], pa.array(["rejected", "failed"]))
-    kept = pc.is_in(verdicts["outcome"], pa.array(["kept", PASSED]))
-    groups = {"kept": verdicts.filter(kept)["sample_id"], "lost": verdicts.filter(lost)["sample_id"]}
-    ids = {name: column.combine_chunks() for name, column in groups.items()}
-    return [fact for stage in folder.chain if stage.told for fact in _of_stage(folder, stage, ids)]
+    columns = (folder.verdicts[name].to_pylist() for name in ("sample_id", "outcome"))
+    group_of = {sample_id: _GROUPS[outcome] for sample_id, outcome in zip(*columns, strict=True) if outcome in _GROUPS}
+    return [fact for stage in folder.chain if stage.told for fact in _of_stage(folder, stage, group_of)]
 
 
-def _of_stage(folder: Folder, stage: type[Stage], groups: dict[str, pa.Array]) -> list[dict]:
+def _of_stage(folder: Folder, stage: type[Stage], group_of: dict[str, str]) -> list[dict]:
     teller, tallies = stage(folder.pipeline.configs[stage.name]), dict[str, _Tally]()
     for unit in folder.units[stage.name]:
         table = read_table(folder.store, table_name(stage.name, unit), ["sample_id", *stage.told])
-        for group, ids in groups.items():
-            rows = table.filter(pc.is_in(table["sample_id"], ids))
+        groups = [group_of.get(sample_id) for sample_id in table["sample_id"].to_pylist()]
+        for group in ("kept", "lost"):
+            rows = table.filter(pa.array([mine == group for mine in groups], pa.bool_()))
             for fact in teller.facts(rows) if len(rows) else []:
                 tallies.setdefault(fact.name, _Tally(fact)).add(group, fact)
     return [{"stage": stage.name, **tally.told()} for tally in tallies.values()]

@@ -37,7 +37,7 @@ def judged(store: Store, body: Any) -> dict[str, Any] | None:
     truth = table.filter(pc.equal(table["method"], TRUTH))
     methods = [m for m in pc.unique(table["method"]).to_pylist() if m != TRUTH]
     of = {method: table.filter(pc.equal(table["method"], method)) for method in methods}
-    high = max(float(np.nanmax(rows[_ERRORS].to_numpy())) for rows in of.values())
+    high = max(float(np.nan_to_num(rows[_ERRORS].to_numpy()).max()) for rows in of.values())
     bounds = (0.0, max(10.0, float(-(-high // 10) * 10)))
     errors = {m: counted(Fact(ERROR, rows[_ERRORS].to_numpy(), bounds=bounds, bins=BINS)).tolist() for m, rows in of.items()}
     worst = {method: _worst(rows) for method, rows in of.items() if method in _trained(store)}

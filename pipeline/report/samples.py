@@ -58,9 +58,9 @@ def records(folder: Folder, ids: Iterable[str], body: Any) -> dict[str, dict]:
             groups.setdefault((unit, stage.name), []).append(row["sample_id"])
     found = {row["sample_id"]: row for row in verdicts}
     artist = _Artist(folder)
-    for (unit, stage), some in sorted(groups.items()):
-        for row in _rows(folder, unit, stage, some):
-            found[row["sample_id"]] |= _labels(row) | placed(body.of_row(row)) | artist.picture(row, stage)
+    for (unit, last), some in sorted(groups.items()):
+        for row in _rows(folder, unit, last, some):
+            found[row["sample_id"]] |= _labels(row) | placed(body.of_row(row)) | artist.picture(row, last)
     return found
 
 

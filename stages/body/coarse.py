@@ -6,18 +6,19 @@ import numpy as np
 
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
 from stages.body.camera import from_front
-from stages.body.model import load_body
+from stages.body.model import BodyModel, load_body
+from stages.body.raster import vertex_normals
 from stages.body.rotations import matrix_from_axis_angle
 
-_CELL = 0.025  # metres
-_MOST_BONES = 4  # that move a vertex
+_CELL = 0.032  # metres
+_FINE = {15: 0.013, **dict.fromkeys((20, 21, 22, 23), 0.014)}  # of head, wrists and hands, by SMPL joint
 _TO_VIEWER = np.diag([1.0, -1.0, -1.0])  # from the camera's frame to one with y up and z towards the viewer
 
 
 class Skin(NamedTuple):
     """What all figures share: vertices (V, 3) of the rest pose, shapes (V, 3, 10) by which betas move them, faces (F, 3);
 
-    bones (V, 4) uint8 that move a vertex, SMPL joints, and weights (V, 4) that sum to 1.
+    bones (V, K) that move a vertex, as SMPL joints, the heaviest first, and their weights (V, K), 1 in all.
     """
 
     vertices: np.ndarray
@@ -44,12 +45,8 @@ class Coarse:
 
     def __init__(self) -> None:
         self._body = body = load_body()
-        chosen, faces = thinned(body.template, body.faces, body.vertex_joint)
-        weights = body.weights[chosen, :_MOST_BONES]
-        self.skin = Skin(
-            body.template[chosen], body.shapedirs[chosen], faces,
-            body.bones[chosen, :_MOST_BONES].astype(np.uint8), weights / weights.sum(1, keepdims=True),
-        )  # fmt: skip
+        chosen, faces = thinned(body)
+        self.skin = Skin(body.template[chosen], body.shapedirs[chosen], faces, body.bones[chosen], body.weights[chosen])
 
     def of_row(self, row: dict) -> Placed:
         """The figure of a table's row: with its drawn proportions if it has been before a camera, else from the front."""
@@ -67,18 +64,23 @@ class Coarse:
         return Placed(np.asarray(betas), moves, (joints16 - hips) @ _TO_VIEWER)
 
 
-def thinned(vertices: np.ndarray, faces: np.ndarray, joint_of: np.ndarray, cell: float = _CELL) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the vertices (V, 3) stay, one a cube of space and joint, and the faces (F, 3) that are left between them.
+def thinned(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the vertices stay (V,), and the faces (F, 3) that are left between them.
 
-    The one that stays lies nearest to the middle of those it stands for.
+    One stays of each cube of space, SMPL joint and side, front or back, lest the inside of a mouth is taken for its lips: the one
+    nearest to the middle of those it stands for.
     """
-    keys = np.concatenate([np.floor(vertices / cell).astype(np.int64), joint_of[:, None]], 1)
+    vertices, front = body.template, vertex_normals(body.template, body.faces)[:, 2] > 0
+    cell = np.full(24, _CELL)
+    cell[list(_FINE)] = list(_FINE.values())
+    cubes = np.floor(vertices / cell[body.vertex_joint][:, None]).astype(np.int64)
+    keys = np.concatenate([cubes, body.vertex_joint[:, None], front[:, None]], 1)
     _, group, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     group = group.reshape(-1)
     middle = np.stack([np.bincount(group, axis) for axis in vertices.T], 1) / count[:, None]
     nearest_first = np.lexsort((np.linalg.norm(vertices - middle[group], axis=1), group))
     chosen = nearest_first[np.unique(group[nearest_first], return_index=True)[1]]
-    fewer = group[faces]
+    fewer = group[body.faces]
     a, b, c = fewer.T
     fewer = fewer[(a != b) & (b != c) & (c != a)]
     return chosen, fewer[np.sort(np.unique(np.sort(fewer, 1), axis=0, return_index=True)[1])]

@@ -15,21 +15,22 @@ const body = (() => {
     const numbers = new kinds[name](bytes(text).buffer);
     return [name, scale > 1 ? Float32Array.from(numbers, (n) => n / scale) : numbers];
   };
-  return { sides, ...Object.fromEntries(Object.entries(parts).map(read)) };
+  const arrays = Object.fromEntries(Object.entries(parts).map(read));
+  return { sides, ...arrays, each: (3 * arrays.bones.length) / arrays.vertices.length }; // bones of a vertex
 })();
 
 // Vertices of a figure, metres, y up: each the mean over its bones of move @ (rest vertex with its shape, 1).
 function posed({ betas, moves }) {
   const { vertices, shapes, bones, weights } = body, turns = new Float32Array(bytes(moves).buffer);
-  const out = new Float32Array(vertices.length), rest = [0, 0, 0], many = betas.length;
+  const out = new Float32Array(vertices.length), rest = [0, 0, 0], many = betas.length, each = body.each;
   for (let v = 0; v < vertices.length / 3; v++) {
     for (let k = 0; k < 3; k++) {
       rest[k] = vertices[3 * v + k];
       for (let b = 0; b < many; b++) rest[k] += shapes[(3 * v + k) * many + b] * betas[b];
     }
     let total = 0;
-    for (let i = 4 * v; i < 4 * v + 4; i++) total += weights[i];
-    for (let i = 4 * v; i < 4 * v + 4; i++)
+    for (let i = each * v; i < each * (v + 1); i++) total += weights[i];
+    for (let i = each * v; i < each * (v + 1); i++)
       for (let k = 0, at = 12 * bones[i]; k < 3; k++, at += 4)
         out[3 * v + k] += (weights[i] / total) * (turns[at] * rest[0] + turns[at + 1] * rest[1] + turns[at + 2] * rest[2] + turns[at + 3]);
   }
@@ -60,7 +61,7 @@ function meshOf(figure, ghost) {
   if (!meshes.has(key)) {
     const form = new THREE.BufferGeometry(), colours = new Float32Array(body.vertices.length), colour = new THREE.Color();
     for (let v = 0; v < colours.length / 3; v++)
-      colour.set(COLOURS[ghost ? "ghost" : SIDES[body.sides[body.bones[4 * v]]]]).toArray(colours, 3 * v);
+      colour.set(COLOURS[ghost ? "ghost" : SIDES[body.sides[body.bones[body.each * v]]]]).toArray(colours, 3 * v);
     form.setAttribute("position", new THREE.BufferAttribute(posed(figure), 3));
     form.setAttribute("color", new THREE.BufferAttribute(colours, 3));
     form.setIndex(new THREE.BufferAttribute(body.faces, 1));

@@ -21,7 +21,8 @@ function head() {
   const all = sum(Object.values(totals)), { dataset, judged: sketches, results, launches } = page;
   document.title = `${page.name}: skep report`;
   $("title").textContent = dataset?.title ?? page.name;
-  $("lead").textContent = !judged ? `This run has not come to its end: ${plural(all, "sample")} so far, nothing selected yet.`
+  const stale = page.stages.some((stage) => stage.units.stale);
+  $("lead").textContent = !judged ? `This run has not come to its end: ${plural(all, "sample")} so far, nothing selected yet.${stale ? " Parts of it are stale and left out; the times below say why." : ""}`
     : `${plural(totals.kept, "drawing")} of people with their 3D poses, kept of ${count(all)} planned` +
       (dataset ? `, in ${plural(dataset.shards, "shard")}, ${round(dataset.bytes / 1e6)} MB.` : ".");
   const tiles = [...kinds.map((kind) => [kind, count(totals[kind]), share(totals[kind], all)])];
@@ -242,7 +243,8 @@ function ofRun(record) {
   const why = [record.stage, record.reason].filter(Boolean).join(": ");
   const facts = { style: record.style, split: record.split, outcome: record.outcome, why: record.outcome === "kept" ? "" : why, motion: record.motion, appearance: record.appearance,
     proportions: record.proportions, source: record.source_id, scores: Object.entries(record.scores ?? {}).map(([name, value]) => `${name} ${value}`).join(", ") };
-  return { title: record.sample_id, record, overlays: record.joints ? [bones(record)] : [], figures: record.moves ? [figureOf(record)] : [], legend: "right orange, left blue; hollow joints are hidden", facts };
+  return { title: record.sample_id, record, overlays: record.joints ? [bones(record)] : [], figures: record.moves ? [figureOf(record)] : [], facts,
+    legend: record.joints ? "right orange, left blue; hollow joints are hidden" : record.picture ? "there is no drawing of it: the stage that rejected it drew this" : "" };
 }
 
 function ofModel(record, truth, method) {
