@@ -40,7 +40,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations poses projections sketches filter shards dataset train evaluate plan status verify show doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -110,6 +110,9 @@ verify: $(READY) ## compare every file of RUN with its sha256, its splits with e
 
 show: $(READY) ## contact sheet of the sketches of RUN
 	$(SKEP) show $(RUN) --stage sketches
+
+report: $(READY) ## one page about RUN that opens anywhere: drawings, losses, distributions, times, accuracy, failures
+	$(SKEP) report $(RUN)
 
 review: $(READY) ## keep and reject samples of RUN by hand, on a local page
 	$(SKEP) review $(RUN)

@@ -16,6 +16,7 @@ from estimator.figure import Figure, figure_of_sample, figures_of
 from estimator.fitted import fit_all
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
+from estimator.judged import as_parquet, judged
 from estimator.metrics import Shares
 from estimator.models import load_model
 from estimator.prediction import Prediction
@@ -25,11 +26,12 @@ from estimator.skeleton import Skeleton
 from estimator.state import MODEL
 from estimator.train import fixed_threads
 from manifests.errors import UserError
+from manifests.evaluation import PAIRED, RELIABILITY, RESULT, SAMPLES
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
 from stages.tensorfile import write_atomically
 
-RESULT, TABLE, PAIRED, RELIABILITY = "evaluation.json", "evaluation.md", "paired.json", "reliability.json"
+TABLE = "evaluation.md"
 MEAN, FIT = "mean_pose", "fit"
 ROWS, WORST = 2, 12  # pictures of each style; of the worst
 
@@ -43,8 +45,9 @@ def evaluate(
     """Compare the mean pose of the train split of `train` with every model `<out>/<name>/model.safetensors`, and with the optimisation
     fit if asked, on the val split of `dataset`: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
 
-    Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, tables and pictures to
-    `out`, and logs the table. Raises UserError where there is no model, or models of different picture sizes.
+    Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, judged.parquet (what was
+    said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model, or models of
+    different picture sizes.
     """
     files = sorted(out.glob(f"*/{MODEL}"))
     if not files:
@@ -57,6 +60,7 @@ def evaluate(
     _write(out / PAIRED, paired)
     _write(out / RELIABILITY, reliable := {method: judge.reliability(words) for method, words in said.items() if method != MEAN})
     write_atomically(out / TABLE, text.encode())
+    write_atomically(out / SAMPLES, as_parquet(judged(judge.samples, said, scores)))
     for method, words in reliable.items():
         write_atomically(out / f"{method}.reliability.png", _png(picture.reliability(words["bins"])))
         _pictures(out, method, judge, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))

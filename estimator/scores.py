@@ -14,18 +14,14 @@ from estimator.losses.places import found
 from estimator.metrics import Shares
 from estimator.prediction import Prediction
 from estimator.sample import Sample, from_hips
+from manifests.schema import METRICS
 from stages.body.contacts import ContactFinder
 from stages.body.model import load_body
 from stages.body.regressors import regressor
 from stages.body.rotations import axis_angle_from_matrix
 
 # Metric to its unit, in the order of the table.
-UNITS = {
-    "mpjpe": "mm", "pa_mpjpe": "mm", "mpjpe_lsp14": "mm", "pa_mpjpe_lsp14": "mm", "mpve": "mm", "mpjpe_drawn": "mm",
-    "pck": "share within 0.1 torso", "rotation": "degrees", "direction": "degrees", "foreshortening": "degrees",
-    "depth_sign": "share", "limb_order": "share", "contact_precision": "share", "contact_recall": "share", "bone_scales": "factor",
-    "ms": "a sketch",
-}  # fmt: skip
+UNITS = {field.name: field.metadata[b"unit"].decode() for field in METRICS}
 
 
 @dataclass(frozen=True)

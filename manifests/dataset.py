@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
 import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from manifests.errors import UserError
-from manifests.schema import SCHEMA_VERSION, check_version
+from manifests.schema import SCHEMA_VERSION, TALLIES, check_version
 
 FILE, CARD, CROISSANT, PREVIEW = "dataset.json", "README.md", "croissant.json", "preview.html"
 OUTCOMES = ("kept", "rejected", "surplus", "failed")
@@ -120,6 +122,15 @@ def read_index(data: bytes, where: str) -> Index:
     except ValidationError as e:
         first = e.errors()[0]
         raise UserError(f"{where}: not a dataset index, {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+
+
+def tallied(verdicts: pa.Table) -> pa.Table:
+    """schema.TALLIES of a table of verdicts."""
+    kinds = pc.struct_field(pc.extract_regex(verdicts["reason"], r"^(?P<kind>[^:]*)"), "kind")
+    table = verdicts.set_column(verdicts.schema.get_field_index("reason"), "reason", kinds)
+    groups = TALLIES.names[:-1]
+    counts = table.group_by(groups, use_threads=False).aggregate([("sample_id", "count")]).sort_by([(g, "ascending") for g in groups])
+    return counts.rename_columns({"sample_id_count": "samples"}).select(TALLIES.names).cast(TALLIES)
 
 
 class Dataset:

@@ -155,6 +155,44 @@ FAILED = pa.schema([
 ])  # fmt: skip
 
 
+def _metric(name: str, unit: str, doc: str, best: str = "low") -> pa.Field:
+    return _field(name, pa.float32(), doc, unit=unit, best=best)
+
+
+# Of a predicted figure, in the order of every table; `best` says which end is good.
+METRICS = pa.schema([
+    _metric("mpjpe", "mm", "distance of the 16 joints of the body, from the hips' midpoint"),
+    _metric("pa_mpjpe", "mm", "distance of the 16 joints after the best turn, scale and shift"),
+    _metric("mpjpe_lsp14", "mm", "distance of LSP's 14 joints, regressed from the mesh"),
+    _metric("pa_mpjpe_lsp14", "mm", "distance of LSP's 14 joints after the best turn, scale and shift"),
+    _metric("mpve", "mm", "distance of the mesh's vertices"),
+    _metric("mpjpe_drawn", "mm", "distance of the 16 joints of the drawn proportions"),
+    _metric("pck", "share within 0.1 torso", "visible joints that were found in the picture", "high"),
+    _metric("rotation", "degrees", "angle between local rotations"),
+    _metric("direction", "degrees", "angle between bones in space"),
+    _metric("foreshortening", "degrees", "by which bones lean more or less out of the picture plane, either way"),
+    _metric("depth_sign", "share", "edges that lean the right way", "high"),
+    _metric("limb_order", "share", "crossings with the right limb in front", "high"),
+    _metric("contact_precision", "share", "contacts seen that are true", "high"),
+    _metric("contact_recall", "share", "true contacts that were seen", "high"),
+    _metric("bone_scales", "factor", "by which bone scales are off"),
+    _metric("ms", "a sketch", "milliseconds of the network alone, in batches"),
+])  # fmt: skip
+
+TRUTH = "truth"
+METRIC = "metric_"  # begins the name of every metric of a sample
+
+# What each method says of each sample that it was judged on, and the truth. Metrics are NaN where a sample says nothing of them.
+JUDGED = pa.schema([
+    SAMPLE_ID, STYLE,
+    _text("method", f"which method says it; {TRUTH}: the labels"),
+    *(metric.with_name(f"{METRIC}{metric.name}") for metric in METRICS),
+    _tensor("joints2d", (16, 2), "joints over the picture's side", "1", "image"),
+    PROJECTIONS.field("pose"), POSES.field("betas"), PROJECTIONS.field("bone_scales"),
+    _field("jpeg", pa.binary(), "the picture, made small; empty but beside the truth", unit="bytes"),
+])  # fmt: skip
+
+
 def shape_of(field: pa.Field) -> tuple[int, ...]:
     """Shape of one row of a tensor field."""
     return tuple(int(n) for n in field.metadata[b"shape"].decode().split("x"))

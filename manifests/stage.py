@@ -2,10 +2,10 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +58,21 @@ class Context:
         return generator(self.seed, sample_id, self.stage)
 
 
+class Fact(NamedTuple):
+    """Something about N rows that a report counts.
+
+    values: words (N,); numbers (N,) or (N, K), counted in `bins` between `bounds`, what lies beyond in the outermost; or places
+    (N, K, 2) in the unit square, x right, y down. about: what the name does not say.
+    """
+
+    name: str
+    values: Sequence[str] | np.ndarray
+    unit: str = ""
+    bounds: tuple[float, float] = (0.0, 1.0)
+    bins: int = 24
+    about: str = ""
+
+
 class Config:
     """The part of a recipe that a stage has declared. Reading anything else raises AttributeError."""
 
@@ -87,6 +102,7 @@ class Stage(ABC):
     scope: `partition` stages run on each unit alone, a `dataset` stage sees all of them at once.
     reads, writes: columns. A table with `sample_id` answers for every row it was given, in the same order;
     a dataset stage that writes `shard` decides the units of the partition stages after it, and may ask for more.
+    told: columns of its own table that `facts` wants.
     heeds_decisions: a dataset stage that follows what reviewers decided. It is given the samples that they keep although the
     stage before rejected them; the ledger has these too.
     """
@@ -97,6 +113,7 @@ class Stage(ABC):
     scope: ClassVar[Scope] = "partition"
     reads: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[pa.Schema]
+    told: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources()
     heeds_decisions: ClassVar[bool] = False
 
@@ -133,6 +150,10 @@ class Stage(ABC):
     def preview(self, row: dict) -> np.ndarray:
         """One row as an RGB picture (H, W, 3) uint8 for contact sheets; `row` holds every column known by then."""
         raise UserError(f"stage {self.name} has no pictures to show")
+
+    def facts(self, table: pa.Table) -> list[Fact]:
+        """What a report should count of some rows; they hold the columns in `told`. Always the same facts, and no set-up is needed."""
+        return []
 
 
 def environment(stage: Stage, device: str) -> dict:

@@ -163,6 +163,27 @@ def show(
 
 
 @app.command()
+def report(folder: GivenRun, out: Annotated[str, typer.Option(help="file to write; else report.html in the run folder")] = "") -> None:
+    """Write one page about a run: drawings, losses, distributions, times, accuracy, failures. It opens anywhere and loads nothing."""
+    from pipeline.plan import Pipeline
+    from pipeline.report.report import FILE
+    from pipeline.report.report import report as write_report
+    from pipeline.status import frozen_recipe
+    from pipeline.store import Store
+    from stages.body.coarse import Coarse
+
+    store = Store(folder)
+    page = write_report(Pipeline(frozen_recipe(store), store=store), store, Coarse())
+    path = out or f"{folder.rstrip('/')}/{FILE}"
+    place, slash, name = path.rpartition("/")
+    try:
+        Store(place or slash or ".").write(name, page)
+    except OSError as e:
+        raise UserError(f"{path}: cannot write there ({e.strerror or e})") from None
+    print(f"{path}: {len(page) / 1e6:.1f} MB")
+
+
+@app.command()
 def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="such as ink-000012")]) -> None:
     """Draw one sample of a run again, alone, and say what it was drawn from."""
     from pipeline.plan import Pipeline

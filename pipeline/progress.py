@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
@@ -147,12 +147,18 @@ def _names(first: int) -> Iterator[str]:
 
 
 def read_events(store: Store) -> list[dict]:
-    """All events of earlier launches; a line cut short by a crash is left out."""
-    events: dict[str, list[dict]] = defaultdict(list)
+    """All events of earlier launches."""
+    return [event for launch in read_launches(store) for event in launch]
+
+
+def read_launches(store: Store) -> list[list[dict]]:
+    """Events by launch, the earliest first; a line cut short by a crash is left out."""
+    launches: list[list[dict]] = []
     for name in store.list(EVENTS):
+        launches.append([])
         for line in store.read(f"{EVENTS}/{name}").splitlines():
             try:
-                events[name].append(json.loads(line))
+                launches[-1].append(json.loads(line))
             except ValueError:
                 continue
-    return [event for group in events.values() for event in group]
+    return launches

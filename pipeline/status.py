@@ -34,8 +34,12 @@ def frozen_recipe(store: Store, overrides: list[str] | None = None) -> Recipe:
 
 def status(pipeline: Pipeline, store: Store) -> dict[str, StageStatus]:
     """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell."""
-    survey = Survey(pipeline, store)
-    stages = {name: StageStatus() for name in pipeline.by_name}
+    return status_of(Survey(pipeline, store))
+
+
+def status_of(survey: Survey) -> dict[str, StageStatus]:
+    """The same of a survey."""
+    stages = {name: StageStatus() for name in survey.pipeline.by_name}
     for unit in survey.units():
         state, entry = survey.state(unit), stages[unit.stage]
         entry.counts[state.kind] += 1

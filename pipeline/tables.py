@@ -53,7 +53,7 @@ class Reader:
         tables, ledgers = [], []
         for unit in units:
             tables.append(self.partition(stage, unit, PLANNED.empty_table(), saved).table)
-            ledgers += [self._losses(s, unit) for s in earlier]
+            ledgers += [self.losses(s, unit) for s in earlier]
         return Inputs(pa.concat_tables(tables), pa.concat_tables(ledgers))
 
     def shard(self, stage: type[Stage], unit: str, closing: str) -> Inputs:
@@ -106,15 +106,19 @@ class Reader:
     def _read(self, stage: str, unit: str, columns: tuple[str, ...] | None) -> pa.Table:
         return read_table(self.store, table_name(stage, unit), list(columns) if columns else None)
 
-    def _losses(self, stage: type[Stage], unit: str) -> pa.Table:
-        """Rows of one unit that a stage rejected or that failed in it."""
+    def losses(self, stage: type[Stage], unit: str) -> pa.Table:
+        """schema.LOSSES of one unit: rows that a stage rejected or that failed in it."""
         table = self._read(stage.name, unit, ("sample_id", "reason"))
-        lost = table.filter(pc.not_equal(table["reason"], ""))
-        parts = [self._loss_rows(lost, "rejected", stage.name)]
+        parts = [self._loss_rows(table.filter(pc.not_equal(table["reason"], "")), "rejected", stage.name)]
         if self.store.exists(failed_name(stage.name, unit)):
             failed = read_table(self.store, failed_name(stage.name, unit))
             parts.append(self._loss_rows(failed, "failed", stage.name))
         return self._with_split(pa.concat_tables(parts), unit)
+
+    def passed(self, stage: type[Stage], unit: str, outcome: str) -> pa.Table:
+        """Rows of one unit that a stage let pass, in the same form under this outcome."""
+        table = self._read(stage.name, unit, ("sample_id", "reason"))
+        return self._with_split(self._loss_rows(table.filter(pc.equal(table["reason"], "")), outcome, stage.name), unit)
 
     @staticmethod
     def _loss_rows(rows: pa.Table, outcome: str, stage: str) -> pa.Table:

@@ -12,22 +12,28 @@ import aiohttp
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", "--window-size=1200,800",
 )  # fmt: skip
+# WebGL on the processor, or none at all.
+_WEBGL = {True: ("--use-angle=swiftshader", "--enable-unsafe-swiftshader"), False: ("--disable-gpu", "--disable-3d-apis")}
 _CODES = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
 class Browser:
-    """One page. Context manager; `folder` holds the profile."""
+    """One page. Context manager; `folder` holds the profile.
 
-    def __init__(self, folder: Path):
+    events: what the page said and asked for since `watch`, as DevTools reports it.
+    """
+
+    def __init__(self, folder: Path, webgl: bool = False):
         self._folder, self._ids, self._loop = folder, itertools.count(1), asyncio.new_event_loop()
+        self._flags, self.events = (*_QUIET, *_WEBGL[webgl]), list[dict]()
 
     def __enter__(self) -> "Browser":
         assert PROGRAM
         self._process = subprocess.Popen(
-            [PROGRAM, *_QUIET, f"--user-data-dir={self._folder}", "about:blank"], stderr=subprocess.PIPE, text=True
+            [PROGRAM, *self._flags, f"--user-data-dir={self._folder}", "about:blank"], stderr=subprocess.PIPE, text=True
         )
         assert self._process.stderr
         said = next(line for line in self._process.stderr if "DevTools listening on" in line)
@@ -43,6 +49,28 @@ class Browser:
 
     def open(self, url: str) -> None:
         self._call("Page.navigate", url=url)
+
+    def watch(self) -> None:
+        """Collect events from now on."""
+        for domain in ("Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable")
+
+    def errors(self) -> list[dict]:
+        """Events that are a complaint."""
+        said = [e for e in self.events if e["method"] == "Runtime.consoleAPICalled"]
+        thrown = [e for e in self.events if e["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
+        return thrown + [e for e in said if e["params"]["type"] in ("error", "warning", "assert")]
+
+    def requests(self) -> list[str]:
+        """Addresses that were asked for, but for data that the page itself holds."""
+        urls = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        return [url for url in urls if not url.startswith("data:")]
+
+    def emulate(self, width: int, height: int, **features: str) -> None:
+        """A window of this size, and media features such as prefers_color_scheme='dark'."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        told = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self._call("Emulation.setEmulatedMedia", features=told)
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression; a promise is waited for."""
@@ -62,9 +90,9 @@ class Browser:
             self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **more)
             self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
-    def screenshot(self) -> str:
-        """The page as a PNG in base64."""
-        return self._call("Page.captureScreenshot")["data"]
+    def screenshot(self, whole: bool = False) -> str:
+        """The window, or the whole page, as a PNG in base64."""
+        return self._call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
 
     def _call(self, method: str, **more) -> dict:
         return self._loop.run_until_complete(self._exchange(method, more))
@@ -83,3 +111,4 @@ class Browser:
             if told.get("id") == number:
                 assert "error" not in told, told
                 return told["result"]
+            self.events.append(told)

@@ -26,6 +26,7 @@ def test_wheel_holds_data_and_no_tests_and_runs(tmp_path):
     wheel = _build(tmp_path)
     names = zipfile.ZipFile(wheel).namelist()
     assert {"manifests/recipes/demo.yaml", "stages/body/data/body.npz", "pipeline/cli.py"} <= set(names)
+    assert {f"pipeline/report/data/{name}" for name in ("page.html", "page.js", "three.min.js", "three.LICENSE")} <= set(names)
     bundled = [
         p.relative_to(ROOT).as_posix()
         for room in ("stages", "estimator")

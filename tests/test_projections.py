@@ -14,12 +14,12 @@ from manifests.recipe import Recipe
 from manifests.skeleton import JOINTS, LIMB_PAIRS, MIRROR
 from manifests.stage import Config, Context
 from pipeline.page import page
-from stages.body.camera import FRONT, intrinsics, project
+from stages.body.camera import FRONT, focal_of, intrinsics, project, view_from
 from stages.body.figure import make_figure
 from stages.body.model import load_body
-from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle, mirror
+from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror
 from stages.poses.stage import Poses
-from stages.projections import labels, statistics
+from stages.projections import facts, labels, statistics
 from stages.projections.proportions import PRESETS, draw_proportions
 from stages.projections.stage import SELF_PENETRATION, Projections
 
@@ -238,6 +238,19 @@ def test_mirroring_twice_is_the_identity():
     pose = np.random.default_rng(0).normal(size=(24, 3))
     assert np.array_equal(mirror(mirror(pose)), pose)
     assert [MIRROR[i] for i in MIRROR] == list(range(16))
+
+
+def test_viewpoints_are_read_off_the_labels(rows):
+    """They undo what the camera was made with."""
+    angles = np.array([-30.0, 0.0, 12.0, 55.0])
+    assert np.allclose(facts.elevation(np.stack([view_from(np.radians(a)) for a in angles])), angles)
+    assert np.allclose(facts.field_of_view(np.stack([intrinsics(focal_of(a, SIZE), SIZE) for a in (1.0, 12.0, 45.0)])), [1, 12, 45])
+    pose = np.zeros((4, 24, 3))
+    pose[:, 0] = axis_angle_from_matrix(FRONT @ np.stack([about("y", np.radians(a)) for a in angles]))
+    assert np.allclose(facts.facing(pose), angles)
+    told = {fact.name: fact for fact in STAGE.facts(rows)}
+    assert np.array_equal(told["visible joints"].values, (arrays(rows)["visibility"] == 2).sum(1))
+    assert told["heads in the picture"].values[3, 0] == pytest.approx(arrays(rows)["joints2d"][3, 0] / SIZE)
 
 
 def test_statistics_of_a_run(tmp_path, rows):

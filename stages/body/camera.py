@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from stages.body.rotations import about
+from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle
 
 # World (y up, facing +z) to camera for a level view from the front.
 FRONT = np.diag([1.0, -1.0, -1.0])
@@ -22,6 +22,13 @@ def focal_of(fov_deg: float, size: int) -> float:
 def view_from(elevation: float) -> np.ndarray:
     """World to camera (3, 3) for a view from the front, looking down by `elevation` radians."""
     return FRONT @ about("x", elevation)
+
+
+def from_front(pose_world: np.ndarray) -> np.ndarray:
+    """A pose (J, 3) in the world as that level camera sees it: with its root in the camera frame."""
+    pose = np.array(pose_world, np.float64)
+    pose[0] = axis_angle_from_matrix(FRONT @ matrix_from_axis_angle(pose[0]))
+    return pose
 
 
 def project(points: np.ndarray, camera_K: np.ndarray) -> np.ndarray:

@@ -76,12 +76,13 @@ class BodyModel:
     ) -> np.ndarray:
         """Posed vertices (V, 3), or those that `only` picks."""
         turns = matrix_from_axis_angle(pose)
-        return skin(self._rest_vertices(turns, betas, only), self.bones[only], self.weights[only], *self._bones(turns, betas, bone_scales))
+        moves = self.bone_moves(turns, betas, bone_scales)
+        return skin(self._rest_vertices(turns, betas, only), self.bones[only], self.weights[only], *moves)
 
     def vertices_and_normals(self, pose: np.ndarray, betas: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Posed vertices (V, 3), and normals (V, 3) of the rest pose turned along with them, about of unit length."""
         turns = matrix_from_axis_angle(pose)
-        linear, joints, placed = self._bones(turns, betas, None)
+        linear, joints, placed = self.bone_moves(turns, betas, None)
         posed = skin(self._rest_vertices(turns, betas, slice(None)), self.bones, self.weights, linear, joints, placed)
         origin = np.zeros_like(joints)
         return posed, skin(normals, self.bones, self.weights, linear, origin, origin)
@@ -92,8 +93,8 @@ class BodyModel:
         posedirs = None if self.posedirs is None else self.posedirs[vertices]
         return replace(self, **arrays, posedirs=posedirs, faces=self.faces[:0], face_parts=self.face_parts[:0])
 
-    def _bones(self, turns: np.ndarray, betas: np.ndarray, bone_scales: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """linear (J, 3, 3), rest joints (J, 3) and placed joints (J, 3), as skinning.skin takes them."""
+    def bone_moves(self, turns: np.ndarray, betas: np.ndarray, bone_scales: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of rotations (J, 3, 3): linear (J, 3, 3), rest joints (J, 3) and placed joints (J, 3), as skinning.skin takes them."""
         joints = self.rest_points(betas)[: len(self.tree.parents)]
         scales = np.ones(24) if bone_scales is None else np.asarray(bone_scales, np.float64)
         linear, placed = bone_transforms(turns, joints, scales[self.tree.folds], self.tree.parents, self.tree.child, self.tree.whole)

@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 
 from manifests.skeleton import EDGES
-from stages.body.camera import FRONT, focal_of, intrinsics
+from stages.body.camera import focal_of, from_front, intrinsics
 from stages.body.figure import Figure, make_figure
 from stages.body.model import BodyModel
-from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
 _LIGHT = np.array([-0.45, -0.6, -0.66])
 _PAPER, _LEFT, _RIGHT, _MIDDLE = 250, (178, 205, 236), (240, 200, 168), (214, 212, 206)
@@ -20,8 +19,7 @@ _VISIBILITY = ((150, 150, 150), (214, 60, 50), (40, 150, 70))
 
 def picture_of_pose(body: BodyModel, pose_world: np.ndarray, betas: np.ndarray, size: int = 256) -> np.ndarray:
     """RGB (size, size, 3) uint8 of a pose in the world, from the front, filling the picture."""
-    pose = np.array(pose_world, np.float64)
-    pose[0] = axis_angle_from_matrix(FRONT @ matrix_from_axis_angle(pose[0]))
+    pose = from_front(pose_world)
     vertices = body.vertices(pose, betas)
     low, high = vertices.min(0), vertices.max(0)
     distance = 4.0 * float((high - low).max())

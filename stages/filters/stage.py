@@ -6,7 +6,7 @@ import pyarrow as pa
 import torch
 
 from manifests import schema
-from manifests.stage import Context, Resources, Stage
+from manifests.stage import Context, Fact, Resources, Stage
 from stages.detector.detect import load_detector
 from stages.filters import ink
 from stages.filters.calibration import read_calibration
@@ -27,6 +27,7 @@ class Filter(Stage):
     config = ("filter",)
     reads = ("image", *_LABELS)
     writes = schema.FILTER
+    told = tuple(name for name in schema.FILTER.names if name.startswith(schema.SCORE))
     resources = Resources(model=True)
 
     def setup(self, device: str) -> None:
@@ -52,6 +53,11 @@ class Filter(Stage):
             scale = len(picture) / 640
             cv2.putText(picture, row["reason"], (4, len(picture) - 8), cv2.FONT_HERSHEY_SIMPLEX, scale, (210, 30, 40), 1, cv2.LINE_AA)
         return picture
+
+    def facts(self, table: pa.Table) -> list[Fact]:
+        """Every score."""
+        about = {name: schema.FILTER.field(name).metadata[b"doc"].decode() for name in self.told}
+        return [Fact(name.removeprefix(schema.SCORE), table[name].to_numpy(), "score", about=about[name]) for name in self.told]
 
     def _judged(self, rows: list[dict]) -> list[dict]:
         """Rows of schema.FILTER. Pictures without ink on them are not shown to the detector."""

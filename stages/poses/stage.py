@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.randomness import split_of
-from manifests.stage import Config, Context, Stage
+from manifests.stage import Config, Context, Fact, Stage
 from stages.body.model import BodyModel, load_body
 from stages.body.rotations import axis_angle_from_matrix
 from stages.body.shading import picture_of_pose
+from stages.poses import facts
 from stages.poses.capsules import Capsules, capsules_of
 from stages.poses.captions import measured, words
 from stages.poses.kinematics import place_joints
@@ -38,6 +39,7 @@ class Poses(Stage):
     version = 2
     config = ("poses", "split")
     writes = schema.POSES
+    told = facts.COLUMNS
 
     @classmethod
     def setup_on_node(cls, config: Config) -> None:
@@ -62,6 +64,10 @@ class Poses(Stage):
     def preview(self, row: dict) -> np.ndarray:
         """The posed body from the front."""
         return picture_of_pose(self._body, np.reshape(row["pose_world"], (24, 3)), np.asarray(row["betas"]))
+
+    def facts(self, table: pa.Table) -> list[Fact]:
+        """Where poses come from, what the figures do, how joints bend."""
+        return facts.of_poses(table)
 
     def _draw(self, rng: np.random.Generator) -> _Draw:
         source = int(np.searchsorted(self._weights, rng.random(), side="right"))

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 
 from manifests import schema
-from manifests.stage import Config, Context, Stage
+from manifests.stage import Config, Context, Fact, Stage
 from stages.body.camera import projected_box
 from stages.body.contacts import ContactFinder
 from stages.body.figure import Figure, figure_of, make_figure
 from stages.body.model import BodyModel, Posed, load_body
 from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from stages.body.shading import draw_box, draw_skeleton, shade
-from stages.projections import labels
+from stages.projections import facts, labels
 from stages.projections.framing import View, draw_view, place
 from stages.projections.proportions import draw_proportions
 
@@ -30,6 +30,7 @@ class Projections(Stage):
     config = ("body", "projections")
     reads = ("pose_world", "betas")
     writes = schema.PROJECTIONS
+    told = facts.COLUMNS
 
     @classmethod
     def setup_on_node(cls, config: Config) -> None:
@@ -57,6 +58,10 @@ class Projections(Stage):
         )
         picture = draw_box(shade(figure), np.asarray(row["bbox"]))
         return draw_skeleton(picture, arrays["joints2d"], np.asarray(row["visibility"]))
+
+    def facts(self, table: pa.Table) -> list[Fact]:
+        """Proportions, viewpoint, and how the figure lies in the picture."""
+        return facts.of_projections(table)
 
     def _project(self, pose_world: np.ndarray, betas: np.ndarray, rng: np.random.Generator) -> dict:
         config = self.cfg.projections

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests.arrays import label_fields
-from manifests.dataset import CARD, CROISSANT, FILE, PREVIEW, Index, make_index
+from manifests.dataset import CARD, CROISSANT, FILE, PREVIEW, Index, make_index, tallied
 from manifests.schema import SHARDS, TALLIES, shape_of
 from manifests.skeleton import EDGES, JOINTS
 from manifests.stage import Context, Stage
@@ -80,15 +80,6 @@ def licence_of(cfg: Any) -> str:
     brought += sorted({f"{s.kind} poses" for s in cfg.poses.sources if getattr(s, "path", None)})
     brought += [] if cfg.sketches.source == "renderer" else ["the generator"]
     return f"not stated; the licences of {', '.join(brought)} apply" if brought else BUNDLED
-
-
-def tallied(verdicts: pa.Table) -> pa.Table:
-    """schema.TALLIES of a table of verdicts."""
-    kinds = pc.struct_field(pc.extract_regex(verdicts["reason"], r"^(?P<kind>[^:]*)"), "kind")
-    table = verdicts.set_column(verdicts.schema.get_field_index("reason"), "reason", kinds)
-    groups = TALLIES.names[:-1]
-    counts = table.group_by(groups, use_threads=False).aggregate([("sample_id", "count")]).sort_by([(g, "ascending") for g in groups])
-    return counts.rename_columns({"sample_id_count": "samples"}).select(TALLIES.names).cast(TALLIES)
 
 
 def write_verdicts(ctx: Context) -> list[dict]:

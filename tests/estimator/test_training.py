@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import torch
 
@@ -22,7 +23,9 @@ from estimator.ranks import Ranks
 from estimator.steps import Steps, held_out
 from estimator.train import schedule, train
 from manifests.errors import UserError
+from manifests.evaluation import SAMPLES, read_judged
 from manifests.recipe import Estimator, load_recipe
+from manifests.schema import TRUTH, to_numpy
 from stages.tensorfile import read_tensors
 from stages.training import differences
 from tests.estimator.figures import TINY, write_index
@@ -129,6 +132,11 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     paired = json.loads((tmp_path / "paired.json").read_text())["pose2pose - mean_pose"]["all"]["mpjpe"]
     assert paired["value"] == pytest.approx(result["pose2pose"]["all"]["mpjpe"]["value"] - told["value"], abs=1e-3)
     assert {b["joints"] for b in json.loads((tmp_path / "reliability.json").read_text())["global"]["bins"]} <= set(range(65))
+    rows = read_judged((tmp_path / SAMPLES).read_bytes(), "")
+    assert rows["method"].to_pylist() == [name for name in (TRUTH, *result) for _ in range(4)]
+    each = rows.filter(pc.equal(rows["method"], "pose2pose"))["metric_mpjpe"].to_numpy()
+    assert each.mean() == pytest.approx(result["pose2pose"]["all"]["mpjpe"]["value"], rel=1e-4)
+    assert to_numpy(rows, "joints2d")[0] == pytest.approx(val[0].joints2d / 64, abs=1e-5)
     train(dataset, tmp_path / "pose2pose", TINY.model_copy(update={"size": 96}), 1, None, log=lambda _: None)
     with pytest.raises(UserError, match="different sizes"):
         evaluate(dataset, tmp_path, None, dataset)
