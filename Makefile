@@ -91,6 +91,7 @@ train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses o
 train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose
 	$(BIN)/python -m stages.detector.from_shards $(RUN) $(GUIDE)/sketches
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --cache $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
+	cp stages/detector/weights/finder.safetensors $(GUIDE)
 
 evaluate: $(READY) ## every trained model of RUN, the optimisation fit and the mean pose in one table
 	$(SKEP) evaluate $(RUN) --fit

@@ -52,9 +52,8 @@ class PoseCodes(nn.Module):
         self.encoder = nn.Sequential(*(Mixer(JOINTS, size.width) for _ in range(size.layers)))
         self.decoder = nn.Sequential(*(Mixer(JOINTS, size.width) for _ in range(size.layers)))
         self.gather, self.scatter = nn.Linear(JOINTS, size.tokens), nn.Linear(size.tokens, JOINTS)
-        with torch.no_grad():  # turns start at none
-            self.leave.weight.mul_(0.1)
-            self.leave.bias.copy_(to_6d(torch.eye(3)))
+        with torch.no_grad():
+            self.leave.bias.copy_(to_6d(torch.eye(3)))  # joints start hardly turned
         self.to_code, self.from_code = nn.Linear(size.width, size.code), nn.Linear(size.code, size.width)
         self.register_buffer("book", torch.randn(size.codes, size.code))
         self.register_buffer("uses", torch.ones(size.codes))

@@ -55,7 +55,7 @@ def test_files_that_are_no_recipes(tmp_path):
         "b.yaml": "expected a mapping",
         "c.yaml": r"cannot read this recipe \(not text\)",
         "d.yaml": "poses is missing",
-        "e.yaml": r"cannot read this recipe \(No such file or directory\); bundled ones are ablations, demo, skep-120k, skep-120k-sd15, smoke",
+        "e.yaml": r"cannot read this recipe \(No such file or directory\); bundled ones are ablations, demo, skep-120k",
     }.items():
         with pytest.raises(UserError, match=f"{name}: {sentence}"):
             load_recipe(str(tmp_path / name))

@@ -86,7 +86,7 @@ def load_detector(folder: str | Path | None = None, device: str = "cpu", finder:
     if not home.is_dir():
         raise UserError(f"{home}: no such folder; expected the detector's weights or a saved {CONFIG}")
     eyes = read_coco(home, device) if (home / CONFIG).exists() else OwnEyes(read_pose(home / POSE).to(device))
-    own = home / FINDER if (home / FINDER).exists() else BUNDLED / FINDER
+    own = home / FINDER if (home / FINDER).exists() or not (home / CONFIG).exists() else BUNDLED / FINDER
     person = None if finder is None else read_person_finder(Path(finder), device)
     return Detector(eyes, Finder(read_finder(own), device), person, device)
 

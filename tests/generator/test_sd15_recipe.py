@@ -12,7 +12,14 @@ from tests.generator.others import save_controlnet, save_sd
 CHECKS = ("pose", "limbs", "box", "figures", "style")
 # Random weights draw nobody: what the filter and the search for duplicates would throw away stays.
 ANYTHING = [*(f"filter.{name}.on=false" for name in CHECKS), "filter.ink={least: 0, most: 1, border: 1}", "select.duplicates.on=false"]
-SMALL = ["styles=[ink, kids]", "poses={count: 4, oversample: 1}", "partition_size=2", "projections.size=128", "split.val=0.5", "run.workers=0"]
+SMALL = [
+    "styles=[ink, kids]",
+    "poses={count: 4, oversample: 1}",
+    "partition_size=2",
+    "projections.size=128",
+    "split.val=0.5",
+    "run.workers=0",
+]
 
 
 def test_every_stage_runs_on_folders_that_the_user_names(pipeline, tmp_path):
