@@ -18,6 +18,7 @@ from estimator.train import train
 from manifests.errors import UserError
 from tests.estimator.figures import TINY
 
+pytestmark = pytest.mark.timeout(900)  # tracing takes ten seconds of a core, and much longer beside other work
 ONNX = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
 
 
