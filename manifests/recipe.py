@@ -159,7 +159,7 @@ class Diffusion(Section):
 class Sketches(Section):
     """What draws the pictures: the renderer, a diffusion model, or each of them a share."""
 
-    source: Literal["renderer", "diffusion", "mix"] = "renderer"
+    source: Literal["renderer", "diffusion", "mix"] = "diffusion"
     rendered_share: Share = Field(0.5, description="of a mix, the share that the renderer draws")
     diffusion: Diffusion = Diffusion()
     image_format: Literal["png", "jpg"] = "png"
