@@ -48,9 +48,7 @@ CHOICES = ((False, False), (False, True), (True, False), (True, True))
 
 
 def reflected(limb: Limb, choice: tuple[bool, bool], pose: np.ndarray, bones: Bones) -> np.ndarray:
-    """The pose (24, 3, 3) with some bones of a limb reflected in depth: joints keep their places in the picture.
-
-    XX"""
+    """The pose (24, 3, 3) with some bones of a limb reflected in depth: joints keep their places in the picture."""
     upper, lower, end = limb.upper, limb.lower, limb.end
     turns, places, rest = bones
     out = pose.copy()

@@ -13,7 +13,9 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.fitting import Fit, fit
 from estimator.hints import Hints
-from estimator.models import load_model
+from estimator.hypotheses import hypotheses
+from estimator.models import default_device, load_model
+from estimator.prediction import Prediction
 from estimator.scan import Scan, read_scan, scan_of
 from estimator.skeleton import Skeleton
 from estimator.state import MODEL, finished
@@ -30,7 +32,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 class Reading(NamedTuple):
-    """What was read in one picture, in px of its file; style and how sure; box (4,) x0, y0, x1, y1; method: fit or pose2pose."""
+    """What was read in one picture, in px of its file; style and how sure; box (4,) x0, y0, x1, y1; method: `fit`, or the model's name."""
 
     figure: Figure
     scan: Scan
@@ -40,12 +42,20 @@ class Reading(NamedTuple):
     method: str
 
 
-class Estimator:
-    """Reads pictures. `net`: a trained model and the side of its input, or None for the fit alone."""
+class Network(NamedTuple):
+    """A trained model, on its device; the side of its input in pixels; its name, as `skep train` knows it."""
 
-    def __init__(self, net: tuple[torch.nn.Module, int] | None = None, body: Path | None = None, refine: bool = False):
-        self.net, self.refine, self.body, self.detector = net, refine, load_body(body), load_detector()
-        self.method = "fit" if net is None else "pose2pose"
+    net: torch.nn.Module
+    size: int
+    name: str
+
+
+class Estimator:
+    """Reads pictures. `network`: a trained model, or None for the fit alone."""
+
+    def __init__(self, network: Network | None = None, body: Path | None = None, refine: bool = False):
+        self.network, self.refine, self.body, self.detector = network, refine, load_body(body), load_detector()
+        self.method = network.name if network else "fit"
 
     def __call__(self, image: np.ndarray | str | Path, hints: Hints | None = None, corrections: Corrections | None = None) -> Figure:
         """The figure in a picture: a file, or an array (H, W, 3) or (H, W, 4) uint8. Raises UserError where nobody is found."""
@@ -84,9 +94,9 @@ class Estimator:
         self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, sure: np.ndarray, hints: list[Hints]
     ) -> list[Figure]:
         """Figures in px of the pictures as they are looked at. The user's word is heeded by fitting."""
-        if self.net is None:
+        if self.network is None:
             return _fitted(fit(joints, weights, body=self.body, hints=hints), joints, sure)
-        seen = self._seen(scans, boxes)
+        seen = self._seen(self.network, scans, boxes)
         again = [i for i, w in enumerate(weights) if self.refine or any(hints[i]) or (w >= SURE).any()]
         if again:
             pose, betas, scales = (np.stack([getattr(seen[i], name) for i in again]) for name in ("pose", "betas", "bone_scales"))
@@ -97,40 +107,40 @@ class Estimator:
         return seen
 
     @torch.inference_mode()
-    def _seen(self, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
-        net, size = self.net  # type: ignore[misc]
+    def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
+        size = network.size
         matrices = [square(box, size) for box in boxes]
         crops = np.stack([cut(scan.clean, m, (size, size)) for scan, m in zip(scans, matrices, strict=True)])
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
-        return figures_of(net(images), matrices)
+        seen, skeleton = network.net(images.to(default_device())), Skeleton(self.body)
+        figures = figures_of(seen, matrices)
+        return [replace(figure, hypotheses=_readings(seen, i, skeleton)) for i, figure in enumerate(figures)]
 
 
 def load_estimator(
     weights: str | Path | None = None, method: str | None = None, body: Path | None = None, refine: bool = False
 ) -> Estimator:
-    """What reads pictures. weights: folder of a finished training; None: the bundled model. method: `pose2pose`, or `fit`, which needs
-    no weights; None: the model where there is one, else the fit. refine: let the fit go on from what the model says."""
-    if method not in (None, "fit", "pose2pose"):
-        raise UserError(f"--method {method}: expected fit or pose2pose")
+    """What reads pictures. weights: folder of a finished training; None: the bundled model. method: `network`, or `fit`, which needs
+    no weights; None: the network where there is one, else the fit. refine: let the fit go on from what the network says."""
+    if method not in (None, "fit", "network"):
+        raise UserError(f"--method {method}: expected fit or network")
     if method == "fit" and weights:
-        raise UserError("--method fit: it has no weights; leave --weights away, or take pose2pose")
+        raise UserError("--method fit: it has no weights; leave --weights away, or take network")
     with resources.as_file(resources.files("estimator") / "weights") as bundled:
         folder = Path(weights) if weights else bundled
         if method == "fit" or (method is None and weights is None and not (bundled / MODEL).is_file()):
             return Estimator(None, body)
         if weights is None and not (bundled / MODEL).is_file():
-            raise UserError(
-                "--method pose2pose: no trained model is bundled; name a training's folder with --weights, or take --method fit"
-            )
+            raise UserError("--method network: no trained model is bundled; name a training's folder with --weights, or take --method fit")
         return Estimator(read_net(folder, body), body, refine)
 
 
-def read_net(folder: Path, body: Path | None) -> tuple[torch.nn.Module, int]:
-    """A finished training's network, for use, and the side of its input. Raises UserError naming the folder."""
+def read_net(folder: Path, body: Path | None) -> Network:
+    """A finished training's network, for use. Raises UserError naming the folder."""
     if finished(folder) is None:
         raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
     net, config, _ = load_model(folder / MODEL, Skeleton(load_body(body)))
-    return net, config.size
+    return Network(net, config.size, config.model)
 
 
 def square(box: np.ndarray, size: int, fill: float = FILL) -> np.ndarray:
@@ -156,6 +166,13 @@ def _corrected(found: Detections, scans: Sequence[Scan], corrections: Sequence[C
         for name, point in given.items():
             joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * scans[i].scale, SURE
     return joints, weights
+
+
+def _readings(seen: Prediction, index: int, skeleton: Skeleton) -> tuple[Hypothesis, ...]:
+    """A drawing's readings by a network, its limbs leaning one way or the other; scores sum to 1."""
+    found = hypotheses(seen, index, skeleton)
+    total = sum(reading.probability for reading in found)
+    return tuple(Hypothesis(reading.pose.double().numpy(), reading.probability / total) for reading in found)
 
 
 def _fitted(found: Fit, joints: np.ndarray, sure: np.ndarray) -> list[Figure]:

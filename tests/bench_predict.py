@@ -21,7 +21,7 @@ import torch
 from estimator import load, load_estimator
 from estimator.corrections import Corrections
 from estimator.hints import Hints
-from estimator.load import Estimator
+from estimator.load import Estimator, Network
 from estimator.models import build
 from estimator.profile import changes
 from estimator.scan import read_scan
@@ -72,13 +72,13 @@ def untrained() -> Estimator:
     """An estimator whose model has random weights."""
     config = load_recipe("demo", changes("cpu")).estimator
     net = build(config, Skeleton(load_body()), torch.eye(3).expand(24, 3, 3))
-    return Estimator((net.eval(), config.size))
+    return Estimator(Network(net.eval(), config.size, config.model))
 
 
 def model(weights: Path | None) -> tuple[Estimator, str]:
     """The estimator to time, and a word on its weights."""
     estimator = load_estimator(weights)
-    if estimator.net is None:
+    if estimator.network is None:
         return untrained(), "random weights of the cpu profile's sizes, as none are bundled"
     return estimator, f"weights of {weights}" if weights else "the bundled weights"
 
@@ -111,10 +111,10 @@ def watched(estimator: Estimator) -> Clock:
     clock = Clock()
     clock.watch("finder", estimator.detector.finder, "look")
     clock.watch("joints", estimator.detector.eyes, "read")
-    if estimator.net is None:
+    if estimator.network is None:
         clock.watch("fit", load, "fit")
     else:
-        clock.watch("network", estimator.net[0], "forward")
+        clock.watch("network", estimator.network.net, "forward")
     return clock
 
 

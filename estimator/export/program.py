@@ -23,16 +23,15 @@ def write_program(out: Path, weights: Path | None = None, body: Path | None = No
     Raises UserError for another ending, where there is no network, and for one that is more than torch can write down.
     """
     _check(out)
-    read = load_estimator(weights, body=body).net
+    read = load_estimator(weights, body=body).network
     if read is None:
         raise UserError("no trained model is bundled; name a training's folder with --weights")
-    net, size = read
-    program = exported(net.requires_grad_(False), size)
+    program = exported(read.net.requires_grad_(False), read.size)
     try:
         write_atomically(out, to_onnx(program) if out.suffix == ".onnx" else to_pt2(program))
     except OSError as e:
         raise UserError(f"{out}: cannot write there ({e.strerror})") from None
-    return size
+    return read.size
 
 
 def exported(net: nn.Module, size: int) -> ExportedProgram:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -175,7 +176,8 @@ def test_proportions_of_the_body(tmp_path, estimator):
 def test_a_trained_model_reads_and_is_refined(tmp_path, dataset):
     train(dataset, tmp_path / "trained", TINY, 0, None, quiet)
     plain = load_estimator(tmp_path / "trained")(JUMP)
-    assert plain.hypotheses == () or plain.hypotheses[0].pose is plain.pose
+    assert 1 <= len(plain.hypotheses) <= 5 and sum(h.score for h in plain.hypotheses) == pytest.approx(1)
+    assert all(first.score >= then.score for first, then in pairwise(plain.hypotheses))
     assert np.allclose(plain.pose @ np.swapaxes(plain.pose, 1, 2), np.eye(3), atol=1e-4)
     assert (plain.camera[1:] > 0).all() and (plain.camera[1:] < 600).all()
     refined = load_estimator(tmp_path / "trained", refine=True)(JUMP)

@@ -82,7 +82,7 @@ def test_the_baseline_is_exported_too(skeleton):
 def test_onnx_says_the_same(trained, written):
     import onnxruntime
 
-    net, size = read_net(trained, None)
+    net, size, _ = read_net(trained, None)
     session = onnxruntime.InferenceSession(to_onnx(torch.export.load(written)), providers=["CPUExecutionProvider"])
     assert [(given.name, given.shape) for given in session.get_inputs()] == [(INPUT, ["batch", 3, size, size])]
     for count in (1, 5):
