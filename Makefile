@@ -55,12 +55,13 @@ $(READY): setup.cfg .ci/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt --no-build-isolation -e '.[test]'
 	@touch $@
 
-demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation, contact sheet
+demo: $(READY) ## the whole loop, small and real: dataset, training, evaluation, contact sheet, report
 	$(MAKE_RUN)
 	$(SKEP) verify $(RUN)
 	$(KEEP_MEMORY) $(SKEP) train $(RUN)
 	$(SKEP) evaluate $(RUN)
 	$(SKEP) show $(RUN) --stage filter
+	$(SKEP) report $(RUN)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

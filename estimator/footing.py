@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from estimator.state import BUNDLED
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.detector.weights import BUNDLED as DETECTOR
@@ -9,13 +10,13 @@ from stages.sketches.bundled import GENERATOR
 from stages.tensorfile import weights_digest
 
 SKETCH2POSE = "sketch2pose"
-CODES = Path(__file__).parent / "weights" / "codes.safetensors"
-_BUNDLED = {"generator": GENERATOR, "detector": DETECTOR, "codes": CODES}
+CODES = BUNDLED / "codes.safetensors"
+_PARTS = {"generator": GENERATOR, "detector": DETECTOR, "codes": CODES}
 
 
 def footing(config: Estimator) -> dict[str, Path]:
     """Where a config's generator, detector and codes lie. Raises UserError for one that is not there."""
-    places = {name: getattr(config, name) or bundled for name, bundled in _BUNDLED.items()}
+    places = {name: getattr(config, name) or bundled for name, bundled in _PARTS.items()}
     for name, path in places.items():
         if not path.exists():
             raise UserError(f"estimator.{name}: {path} is not there")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from estimator.models import default_device, load_model
 from estimator.prediction import Prediction
 from estimator.scan import Scan, read_scan, scan_of
 from estimator.skeleton import Skeleton
-from estimator.state import MODEL, finished
+from estimator.state import BUNDLED, MODEL, finished
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
@@ -126,13 +125,12 @@ def load_estimator(
         raise UserError(f"--method {method}: expected fit or network")
     if method == "fit" and weights:
         raise UserError("--method fit: it has no weights; leave --weights away, or take network")
-    with resources.as_file(resources.files("estimator") / "weights") as bundled:
-        folder = Path(weights) if weights else bundled
-        if method == "fit" or (method is None and weights is None and not (bundled / MODEL).is_file()):
-            return Estimator(None, body)
-        if weights is None and not (bundled / MODEL).is_file():
-            raise UserError("--method network: no trained model is bundled; name a training's folder with --weights, or take --method fit")
-        return Estimator(read_net(folder, body), body, refine)
+    missing = weights is None and finished(BUNDLED) is None
+    if method == "fit" or (method is None and missing):
+        return Estimator(None, body)
+    if missing:
+        raise UserError("--method network: no trained model is bundled; name a training's folder with --weights, or take --method fit")
+    return Estimator(read_net(Path(weights or BUNDLED), body), body, refine)
 
 
 def read_net(folder: Path, body: Path | None) -> Network:

@@ -8,6 +8,7 @@ from stages.tensorfile import write_atomically, write_tensors
 from stages.training import State
 
 MODEL, WORDS, CHECKPOINT = "model.safetensors", "model.json", "checkpoint.safetensors"
+BUNDLED = Path(__file__).parent / "weights"  # the folder of the model that comes with SKEP
 
 
 def publish(state: State, out: Path) -> None:

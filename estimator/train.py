@@ -20,6 +20,7 @@ from estimator.mixed import set_dtype
 from estimator.models import build, default_device
 from estimator.ranks import Ranks, joined
 from estimator.skeleton import Skeleton
+from estimator.start import start_digest, starting_weights
 from estimator.state import CHECKPOINT, MODEL, finished, publish
 from estimator.steps import Steps, held_out
 from manifests.errors import UserError
@@ -33,7 +34,7 @@ VERSION = 4
 THREADS = 2
 LOG_EVERY, WARMUP = 50, 50
 # What leaves the weights as they are.
-_OF_THE_RUN = {"checkpoint_every", "workers"}
+_OF_THE_RUN = {"checkpoint_every", "workers", "start"}  # of the last, the weights count and not where they lie
 
 Log = Callable[[str], None]
 
@@ -53,6 +54,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
         "dataset": dataset_digest(dataset),
         "body": skeleton.digest(),
         "frozen": digests(config),
+        "start": start_digest(config),
     }
     if finished(out) == identity:
         log(f"{out / MODEL}: trained already, nothing to do")
@@ -74,6 +76,8 @@ class _Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(identity["seed"])
             net = build(config, criterion.skeleton, torch.from_numpy(mean_pose(sketches).pose))
+        if config.start:
+            net.load_state_dict(starting_weights(config, criterion.skeleton))
         set_dtype(net, getattr(torch, config.dtype))
         self.criterion = criterion.to(self.device)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

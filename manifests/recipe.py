@@ -236,6 +236,7 @@ class Estimator(Section):
     """A model of sketches, trained on the shards."""
 
     model: str = Field("pose2pose", description="pose2pose, sketch2pose, or the baseline global")
+    start: str = Field("", description="folder of a finished training to go on from, or `bundled`; empty: random weights")
     size: Literal[64, 96, 128, 192, 256] = 128
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     groups: Literal[1, 2, 4, 8] = Field(1, description="of each norm; one is fastest on a CPU")

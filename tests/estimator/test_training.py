@@ -152,6 +152,19 @@ def test_unknown_models_and_profiles_are_named(dataset, tmp_path):
         assert recipe.estimator.size == 256 and recipe.estimator.dtype == "bfloat16"
 
 
+def test_a_training_goes_on_from_another(dataset, tmp_path):
+    """Its first weights are those of the other, and it says so; another size, or no training there, is refused."""
+    before = train(dataset, tmp_path / "before", TINY, 1, None, log=lambda _: None)
+    config = TINY.model_copy(update={"start": str(tmp_path / "before"), "steps": 1, "lr": 1e-9})
+    weights, words = read_tensors(train(dataset, tmp_path / "after", config, 2, None, log=lambda _: None))
+    kept = {name: value for name, value in read_tensors(before)[0].items() if not name.endswith("calibration")}
+    assert all(torch.allclose(weights[name], value, atol=1e-6) for name, value in kept.items()) and words["start"]
+    with pytest.raises(UserError, match=r"estimator\.start: .*before has width 8, the recipe 16"):
+        train(dataset, tmp_path / "wide", config.model_copy(update={"width": 16}), 2, None)
+    with pytest.raises(UserError, match=r"estimator\.start: nowhere: no finished training there"):
+        train(dataset, tmp_path / "lost", config.model_copy(update={"start": "nowhere"}), 2, None)
+
+
 def test_half_precision_trains_too(dataset, tmp_path):
     """bfloat16 ends near float32, and the weights are float32 either way."""
     ends = [
