@@ -308,7 +308,7 @@ def _table(count: int) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def stage() -> Sketches:
-    recipe = Recipe.model_validate({"name": "t", "poses": {"count": 6}})
+    recipe = Recipe.model_validate({"name": "t", "poses": {"count": 6}, "sketches": {"source": "renderer"}})
     made = Sketches(Config(recipe, Sketches.config))
     made.setup("cpu")
     return made

@@ -10,11 +10,13 @@ import yaml
 
 from manifests.dataset import Dataset
 from manifests.errors import UserError
+from manifests.recipe import load_recipe
 from pipeline.run import run
 from stages.shards.card import card
 from stages.shards.check import check_dataset
 from stages.shards.croissant import croissant
 from stages.shards.held_out import freeze
+from stages.shards.index import BUNDLED, licence_of
 from tests.estimator.figures import write_index
 from tests.sticks import SPECS, recipe
 
@@ -44,6 +46,20 @@ def test_the_card_counts_what_the_index_counts(folder):
     assert f"| rejected | poses | unlucky | {rejected} |" in text
     assert f"| {planned} |" in next(line for line in text.splitlines() if line.startswith("| planned |"))
     assert all(s.sha256 in text for s in index.shards)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("sketches.source=diffusion", ""),
+        ("body.path=smpl.npz", "the body file"),
+        ("poses.sources=[{kind: bvh, path: walks}]", "bvh poses"),
+        ("sketches.diffusion.model=sd15", "the generator"),
+        ("sketches.diffusion.controlnet=poses", "the generator"),
+    ],
+)
+def test_the_licence_names_what_was_brought_in(change, named):
+    assert licence_of(load_recipe("demo", [change])) == (f"not stated; the licences of {named} apply" if named else BUNDLED)
 
 
 def test_mlcroissant_validates_and_reads(folder, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ class IndexStage(Stage):
     """Dataset scope: the index of all shards, the verdict on every sample that was ever planned, card, Croissant, preview."""
 
     name = "index"
-    version = 2
+    version = 3
     scope = "dataset"
     config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "val", "shards", "body")
     reads = tuple(SHARDS.names)
@@ -78,7 +78,9 @@ def licence_of(cfg: Any) -> str:
     """CC0 where body, poses and pictures all come from bundled parts, else a sentence that names what was brought in."""
     brought = ["the body file"] if cfg.body.path else []
     brought += sorted({f"{s.kind} poses" for s in cfg.poses.sources if getattr(s, "path", None)})
-    brought += [] if cfg.sketches.source == "renderer" else ["the generator"]
+    model = cfg.sketches.diffusion
+    if cfg.sketches.source != "renderer" and (model.model or model.hub or model.controlnet or model.tiny_vae):
+        brought.append("the generator")
     return f"not stated; the licences of {', '.join(brought)} apply" if brought else BUNDLED
 
 

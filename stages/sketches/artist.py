@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import torch
 
-from manifests.errors import UserError
 from manifests.recipe import Diffusion
 from manifests.sample import prompt_of
 from stages.body.figure import make_figure
@@ -91,15 +90,13 @@ def source_of(config: Diffusion) -> Source:
     """Where the recipe's model is."""
     if config.hub:
         return Source(config.hub, config.revision, config.online)
-    if config.model is None and not GENERATOR.is_dir():
-        raise UserError("sketches.diffusion.model: no generator is bundled; name the folder of one")
     return Source(str(config.model or GENERATOR))
 
 
 def folder_digest(folder: Path) -> str:
-    """sha256 of the names and contents of a folder's files."""
+    """sha256 of the names and contents of a folder's files; what is only there to be read by people does not count."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md"):
         with path.open("rb") as file:
             digest.update(f"{path.relative_to(folder)}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -9,9 +9,11 @@ from manifests.recipe import Diffusion
 from manifests.schema import rows_of, to_numpy
 from stages.detector.detect import load_detector
 from stages.detector.metrics import pck
+from stages.sketches.artist import folder_digest
 from stages.sketches.bundled import GENERATOR
 from stages.sketches.generator.easel import Easel, held_out
 from stages.sketches.generator.evaluate import recipe_for
+from stages.sketches.stage import Sketches
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +47,8 @@ def test_it_draws_the_pose_that_it_is_given(easel, table):
     found = load_detector().detect(easel.draw(table), boxes).joints
     right, wrong = pck(found, joints, seen), pck(found, np.roll(joints, 1, 0), seen)
     assert right > 0.5 > 0.2 > wrong
+
+
+def test_it_is_that_of_this_version_of_the_stage():
+    """Where this fails: raise Sketches.version, write both down here, and train the estimator anew."""
+    assert (Sketches.version, folder_digest(GENERATOR)[:16]) == (3, "aea244b03e4dde09")

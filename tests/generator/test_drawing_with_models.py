@@ -179,8 +179,6 @@ def test_bad_folders_are_named_in_a_sentence(pipeline, folder, tmp_path):
     refuses("has no ControlNet", sd)
     refuses("takes 4 channels; expected 3", sd, save_controlnet(pipeline.unet, tmp_path / "four", 4))
     refuses("is a AutoencoderKL; expected a ControlNetModel", sd, folder / "vae")
-    with pytest.raises(UserError, match="no generator is bundled"):
-        _stage()
 
 
 def test_recipes_that_cannot_be_are_refused():
