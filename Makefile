@@ -22,6 +22,8 @@ DETECTOR ?= runs/detector
 CODES ?= runs/codes
 GUIDE ?= runs/guide
 ABLATIONS ?= runs/ablations
+SCALE ?= runs/data-size
+SIZES ?= 1000 3000 10000
 DRAWINGS ?= 25000
 HELD_OUT ?= 360
 PLANTED ?= 200
@@ -40,7 +42,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations data-size poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -99,6 +101,9 @@ evaluate: $(READY) ## every trained model of RUN, the optimisation fit and the m
 
 ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS: trains all of estimator/ablations.yaml, hours
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.ablations $(ABLATIONS)
+
+data-size: $(READY) ## does more data teach more? trains on the first SIZES samples of RUN into SCALE, the recipe's sizes or PROFILE
+	$(KEEP_MEMORY) $(BIN)/python -m estimator.data_size $(RUN) $(SCALE) $(SIZES) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
 	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set $(s))

@@ -92,12 +92,12 @@ class SkepDataset(data.IterableDataset[Sample]):
 class Sketches(data.Dataset[Sample]):
     """The samples of one split by number, pictures scaled to `size`; small sets stay in memory once read."""
 
-    def __init__(self, dataset: str | Path, split: str, size: int, styles: tuple[str, ...] = STYLES):
-        """Raises UserError where there is no such dataset, or none of its samples is of the styles; BadShard where a shard is not
-        laid out as it was."""
+    def __init__(self, dataset: str | Path, split: str, size: int, styles: tuple[str, ...] = STYLES, most: int | None = None):
+        """most: the first so many alone. Raises UserError where there is no such dataset, or none of its samples is of the styles;
+        BadShard where a shard is not laid out as it was."""
         self.size, self._dataset = size, Dataset(dataset)
         entries = [entry for shard in self._dataset.shards(split) for entry in self._entries(shard)]
-        self.entries = [entry for entry in entries if style_of(entry.place.sample_id) in styles]
+        self.entries = [entry for entry in entries if style_of(entry.place.sample_id) in styles][:most]
         if not self.entries:
             raise UserError(f"{self._dataset.url}: no {split} sample is of the styles {', '.join(styles)}")
         self._cache: dict[int, Sample] = {}

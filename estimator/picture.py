@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from estimator.figure import Figure
+from estimator.intervals import Value
 from estimator.overlay import views
 from stages.body.model import BodyModel
 
@@ -42,12 +43,35 @@ def reliability(bins: list[dict]) -> np.ndarray:
     for b in bins:
         cv2.circle(canvas, at(b["confidence"], b["found"]), 3 + round(9 * (b["joints"] / most) ** 0.5), DOTS, -1, cv2.LINE_AA)
     for words, spot in (("confidence", (PLOT // 2 - 40, PLOT - 7)), ("found", (4, HEAD - 7)), ("size: joints", (PLOT - 110, HEAD - 7))):
-        cv2.putText(canvas, words, spot, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+        _word(canvas, words, spot)
     return canvas
+
+
+def curve(sizes: Sequence[int], values: Sequence[Value], title: str) -> np.ndarray:
+    """A metric with its intervals over sizes, which stand apart as their logarithms (PLOT, 2 PLOT, 3) uint8 RGB."""
+    canvas = np.full((PLOT, 2 * PLOT, 3), PAPER, np.uint8)
+    ends = [(v["low"] or 0.0, v["value"] or 0.0, v["high"] or 0.0) for v in values]
+    least, most = min(low for low, _, _ in ends), max(high for _, _, high in ends)
+    logs = np.log(sizes)
+    x = 3 * HEAD + (logs - logs[0]) / max(np.ptp(logs), 1e-9) * (2 * PLOT - 6 * HEAD)
+    y = PLOT - 2 * HEAD - (np.array(ends) - least) / max(most - least, 1e-9) * (PLOT - 4 * HEAD)
+    spots = [(round(at), round(middle)) for at, (_, middle, _) in zip(x, y, strict=True)]
+    cv2.polylines(canvas, [np.array(spots, np.int32)], False, DOTS, 2, cv2.LINE_AA)
+    for spot, (low, _, high), size, (_, value, _) in zip(spots, y, sizes, ends, strict=True):
+        cv2.line(canvas, (spot[0], round(low)), (spot[0], round(high)), FRAME, 1, cv2.LINE_AA)
+        cv2.circle(canvas, spot, 4, DOTS, -1, cv2.LINE_AA)
+        _word(canvas, f"{value:.3g}", (spot[0] + 6, spot[1] - 6))
+        _word(canvas, f"{size}", (spot[0] - 16, PLOT - 7))
+    _word(canvas, title, (6, HEAD - 7))
+    return canvas
+
+
+def _word(canvas: np.ndarray, text: str, spot: tuple[int, int]) -> None:
+    cv2.putText(canvas, text, spot, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
 
 
 def _caption(words: Sequence[str]) -> np.ndarray:
     strip = np.full((HEAD, CELL * len(COLUMNS), 3), PAPER, np.uint8)
     for index, text in enumerate(words):
-        cv2.putText(strip, text, (index * CELL + 6, HEAD - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+        _word(strip, text, (index * CELL + 6, HEAD - 7))
     return strip

@@ -63,7 +63,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     with interruptible(), fixed_threads(), joined() as ranks:
         if config.batch % ranks.size:
             raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks.size} ranks")
-        sketches, criterion = Sketches(dataset, "train", config.size, config.styles), Criterion(weights, skeleton, model)
+        sketches, criterion = Sketches(dataset, "train", config.size, config.styles, config.samples), Criterion(weights, skeleton, model)
         _Training(sketches, criterion, out, config, identity, ranks, log if ranks.first else _silent).run()
     return out / MODEL
 

@@ -250,6 +250,7 @@ class Estimator(Section):
     checkpoint_every: Count = 100
     workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
     styles: tuple[Style, ...] = Field(get_args(Style), description="styles to learn from")
+    samples: Count | None = Field(None, description="learn from the first so many; null: from all")
     without: tuple[Literal["pooling", "generator"], ...] = Field((), description="parts left out, to see what they are worth")
     generator: Path | None = Field(None, description="of sketch2pose: folder of the frozen generator; null: the bundled one")
     detector: Path | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")

@@ -69,6 +69,7 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "estimator.without": (["pooling"], []),
     "estimator.generator": ("{body}", []),
     "estimator.detector": ("{body}", []),
+    "estimator.samples": (5, []),
     "estimator.start": ("bundled", []),
     "estimator.codes": ("{body}", []),
     "sketches.source": ("mix", ["sketches", "index"]),
