@@ -17,7 +17,7 @@ from pipeline.survey import DONE, Survey
 from pipeline.tables import Reader
 from pipeline.work import answers_by_row, device_of
 
-CAPTION_HEIGHT = 14
+LINE = 14  # height of a line of a caption
 
 
 def contact_sheet(pipeline: Pipeline, store: Store, stage_name: str, count: int, columns: int, cell: int) -> tuple[str, int]:
@@ -59,9 +59,12 @@ def _rows(pipeline: Pipeline, store: Store, stage: type[Stage], count: int) -> I
 
 
 def _cell(picture: Image.Image, row: dict, size: int) -> Image.Image:
-    cell = Image.new("RGB", (size, size + CAPTION_HEIGHT), "white")
+    """A picture above its name and, if it was rejected, the reason."""
+    cell = Image.new("RGB", (size, size + 2 * LINE), "white")
     cell.paste(picture.resize((size, size), Image.Resampling.LANCZOS), (0, 0))
-    ImageDraw.Draw(cell).text((2, size + 1), " ".join([row["sample_id"], row["reason"]]), fill="black")
+    pen = ImageDraw.Draw(cell)
+    pen.text((2, size + 1), row["sample_id"], fill="black")
+    pen.text((2, size + 1 + LINE), row["reason"], fill=(200, 30, 40))
     return cell
 
 

@@ -46,13 +46,9 @@ class Filter(Stage):
         return schema.to_table(schema.FILTER, {name: [row[name] for row in made] for name in schema.FILTER.names})
 
     def preview(self, row: dict) -> np.ndarray:
-        """The picture; if it was rejected, with the reason written on it."""
+        """The picture, or a grey square where it cannot be read."""
         picture = decode(row["image"])
-        picture = np.full((256, 256, 3), 235, np.uint8) if picture is None else picture
-        if row.get("reason"):
-            scale = len(picture) / 640
-            cv2.putText(picture, row["reason"], (4, len(picture) - 8), cv2.FONT_HERSHEY_SIMPLEX, scale, (210, 30, 40), 1, cv2.LINE_AA)
-        return picture
+        return np.full((256, 256, 3), 235, np.uint8) if picture is None else picture
 
     def facts(self, table: pa.Table) -> list[Fact]:
         """Every score."""
