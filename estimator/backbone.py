@@ -5,8 +5,6 @@ from torch.nn import functional as F
 
 from estimator.mixed import Mixed
 
-STRIDE = 8  # px per cell of the map that joints are found in
-
 
 class Backbone(Mixed):
     """Pictures (B, 3, S, S) to local features (B, 2 width, S/8, S/8) and wide ones (B, 4 width, S/16, S/16).

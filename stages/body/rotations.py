@@ -35,14 +35,6 @@ def six_from_matrix(matrix: Array) -> Array:
     return np.concatenate([matrix[..., :, 0], matrix[..., :, 1]], -1)
 
 
-def matrix_from_six(six: Array) -> Array:
-    """Matrices (..., 3, 3) of any 6D (..., 6) whose halves are not parallel, made orthonormal from the first half on."""
-    x = _unit(np.asarray(six, np.float64)[..., :3])
-    y = six[..., 3:]
-    y = _unit(y - (x * y).sum(-1, keepdims=True) * x)
-    return np.stack([x, y, np.cross(x, y)], -1)
-
-
 def about(axis: str, angle: Array | float) -> Array:
     """Matrices (..., 3, 3) of turns about `x`, `y` or `z` by angles (...) in radians."""
     vector = np.zeros((*np.shape(angle), 3))
