@@ -143,7 +143,7 @@ class Diffusion(Section):
     steps: Count | None = Field(None, description="network passes a picture; null: what the model says, else 20")
     guidance: Annotated[float, Field(ge=1, le=30)] | None = Field(None, description="1 is none; null: what the model says, else 7.5")
     batch: Annotated[int, Field(ge=1, le=1024)] = 8
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="bfloat16 is fast on GPUs and on CPUs with AMX, slow on others")
     device: Literal["cpu", "cuda"] = "cpu"
     compile: bool = Field(False, description="torch.compile of U-Net, ControlNet and decoder; minutes at the start, for GPUs")
 
@@ -274,7 +274,7 @@ class Plan(Section):
     """Rates that `skep plan` reckons with until a run has measured its own."""
 
     seconds_per_sample: dict[str, Weight] = {
-        "poses": 0.002, "projections": 0.03, "sketches": 0.3, "filter": 0.06, "select": 0.0001, "shards": 0.002, "index": 0.0001,
+        "poses": 0.002, "projections": 0.03, "sketches": 0.6, "filter": 0.06, "select": 0.0001, "shards": 0.002, "index": 0.0001,
     }  # fmt: skip
     bytes_per_sample: Count = 60_000
 

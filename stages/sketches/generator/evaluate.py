@@ -145,7 +145,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--library", type=Path, help="drawings that it was trained on, to look for copies")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet of each style into this folder")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="bfloat16")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
