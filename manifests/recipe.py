@@ -143,7 +143,7 @@ class Diffusion(Section):
     steps: Count | None = Field(None, description="network passes a picture; null: what the model says, else 20")
     guidance: Annotated[float, Field(ge=1, le=30)] | None = Field(None, description="1 is none; null: what the model says, else 7.5")
     batch: Annotated[int, Field(ge=1, le=1024)] = 8
-    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="bfloat16 is fast on GPUs and on CPUs with AMX, slow on others")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="bfloat16: fast where `skep doctor` says so")
     device: Literal["cpu", "cuda"] = "cpu"
     compile: bool = Field(False, description="torch.compile of U-Net, ControlNet and decoder; minutes at the start, for GPUs")
 

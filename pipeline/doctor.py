@@ -15,6 +15,7 @@ PACKAGES = ("torch", "diffusers", "transformers", "ray", "webdataset", "pyarrow"
 
 # In a process of its own, as a broken GL stack may end the process that asks.
 GL_PROBE = "import pyrender; r = pyrender.OffscreenRenderer(8, 8); r.delete()"
+BFLOAT16_PROBE = "import torch; print(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())"
 GPU_PROBE = "import torch; n = torch.cuda.device_count(); print(*[torch.cuda.get_device_name(i) for i in range(n)], sep=', ')"
 
 
@@ -24,6 +25,7 @@ def findings() -> Iterator[tuple[str, bool, str]]:
     for name in PACKAGES:
         yield _package(name)
     yield "cpu", True, f"{os.cpu_count()} cores, {_memory_gb():.0f} GB of memory"
+    yield _bfloat16()
     yield _gpu()
     yield _gl()
     yield _body()
@@ -49,6 +51,11 @@ def _probe(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
 
 
+def _bfloat16() -> tuple[str, bool, str]:
+    fast = _probe(BFLOAT16_PROBE).stdout.strip() == "True"
+    return "bfloat16", fast, "fast on this CPU" if fast else "this CPU has no instructions for it: 2 to 25 times slower than float32"
+
+
 def _gpu() -> tuple[str, bool, str]:
     names = _probe(GPU_PROBE).stdout.strip()
     return "gpu", bool(names), names or "none that torch can use; everything runs on the CPU"
@@ -68,7 +75,13 @@ def _body() -> tuple[str, bool, str]:
 
 
 def _weights() -> tuple[str, bool, str]:
-    found = [str(p.relative_to(root)) for root in _package_folders() for p in sorted(root.rglob("weights/*.safetensors"))]
+    found = [
+        str(path.relative_to(root))
+        for root in _package_folders()
+        for folder in sorted(root.rglob("weights"))
+        for path in sorted(folder.iterdir())
+        if path.is_dir() or path.suffix == ".safetensors"
+    ]
     return "weights", True, ", ".join(found) or "none bundled; the renderer needs none and the estimator trains its own"
 
 
