@@ -1,7 +1,7 @@
 """Everything that decides a training, in one place: profiles.yaml, read and checked here."""
 
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -60,8 +60,10 @@ class VaeStretch(Stretch):
 
 
 class UnetStretch(Stretch):
-    """Dropouts are shares of samples. snr_gamma: min-SNR weighting; floor: least weight, so that pure noise is learnt as well."""
+    """Dropouts are shares of samples. snr_gamma: min-SNR weighting, 0 for none; floor: least weight, so that pure noise is learnt as
+    well. parts: what learns; null: all of a new model, of one that is fine-tuned the ControlNet."""
 
+    parts: tuple[Literal["unet", "controlnet", "text_encoder"], ...] | None = None
     drop_text: Share = 0.1
     drop_looks: Share = Field(0.1, description="prompts that keep the style alone")
     drop_parts: Share = Field(0.4, description="samples without the part map: the skeleton-only setting")

@@ -64,7 +64,7 @@ class Training:
     def _unet_job(self) -> UnetJob:
         library = self.library("train")
         pipeline = self._started() if self.start else self._built(library)
-        parts = ("controlnet",) if self.start else PARTS
+        parts = self.profile.unet.parts or (("controlnet",) if self.start else PARTS)
         return UnetJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), parts)
 
     def _distill_job(self) -> DistillJob:

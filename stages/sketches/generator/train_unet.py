@@ -49,7 +49,7 @@ class UnetJob(Job):
 
     def _plain_config(self) -> dict:
         config = self.config.model_dump(mode="json")
-        return {name: value for name, value in config.items() if name not in ("checkpoint_every", "grid_every")}
+        return {name: value for name, value in config.items() if name not in ("parts", "checkpoint_every", "grid_every")}
 
     def nets(self) -> dict[str, nn.Module]:
         """The parts that learn."""
