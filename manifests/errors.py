@@ -9,9 +9,12 @@ class UserError(ValueError):
 
 
 def command(main: Callable[[], None]) -> None:
-    """Run a module as a command: a UserError is its sentence and exit code 2."""
+    """Run a module as a command: a UserError is its sentence and exit code 2, Ctrl-C one word and 130, as shells have it."""
     try:
         main()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except UserError as e:
         print(e, file=sys.stderr)
         sys.exit(2)
