@@ -77,7 +77,16 @@ def test_the_command_says_it_all_in_its_last_line(folder, trained, tmp_path, mon
     evaluate.main()
     lines = capsys.readouterr().out.splitlines()
     figures = json.loads(lines[-1])
-    names = {"pck_ratio", "pck_ratio_skeleton_only", "style_accuracy", "diversity_ratio", "nearest_least", "few_steps_gap", "void"}
+    names = {
+        "pck_ratio",
+        "pck_ratio_skeleton_only",
+        "pck_ratio_autoencoder",
+        "style_accuracy",
+        "diversity_ratio",
+        "nearest_least",
+        "few_steps_gap",
+        "void",
+    }
     assert names <= figures.keys() and all(set(figures[name]) == set(STYLES) for name in names - {"void"})
     assert set(figures["few_steps_gap"].values()) == {0}
     for style in STYLES:

@@ -8,6 +8,7 @@ from manifests.recipe import Diffusion, Recipe
 from manifests.schema import LOSSES
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
+from stages.sketches.generator.pictures import copies_of
 from stages.sketches.stage import Sketches
 from stages.sketches.studio import Studio
 
@@ -28,6 +29,11 @@ class Easel:
         ctx = Context(self.seed + turn, "sketches", "easel", None, self.device, LOSSES.empty_table())  # type: ignore[arg-type]
         made = self.stage.process(table.select(["sample_id", "style", *self.stage.reads]), ctx)
         return decoded(made)
+
+    def copied(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        """What the model's autoencoder leaves of pictures."""
+        assert self.stage.artist is not None
+        return copies_of(pictures, self.stage.artist.pipeline.vae)
 
 
 def held_out(recipe: Recipe, each: int) -> pa.Table:

@@ -54,10 +54,12 @@ class Evaluation:
     def figures(self) -> dict:
         """What every evaluation measures."""
         bare = Easel(self.recipe, self.diffusion.model_copy(update={"condition": "skeleton"})).draw(self.table)
-        rendered, skeleton = (read(self.detector, pictures, self.table) for pictures in (self.rendered, bare))
+        sets = self.rendered, bare, self.easel.copied(self.rendered)
+        rendered, skeleton, copied = (read(self.detector, pictures, self.table) for pictures in sets)
         drawn = self.read
         return {
             "pck_ratio": ratio(drawn.pck, rendered.pck), "pck_ratio_skeleton_only": ratio(skeleton.pck, rendered.pck),
+            "pck_ratio_autoencoder": ratio(copied.pck, rendered.pck),
             "pck_ratio_found_box": ratio(drawn.pck_found, rendered.pck_found), "style_accuracy": drawn.named,
             "diversity_ratio": self._diversity(), "pck": drawn.pck, "pck_renderer": rendered.pck,
             "style_accuracy_skeleton_only": skeleton.named, "style_accuracy_renderer": rendered.named,

@@ -18,7 +18,7 @@ from stages.sketches.generator.config import Profile, VaeStretch
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.lines import gradient_gap, line_f1, line_weights, psnr
 from stages.sketches.generator.loop import Job, steps_of
-from stages.sketches.generator.pictures import sheet, to_pictures, to_tensor
+from stages.sketches.generator.pictures import copies_of, sheet, to_tensor
 from stages.sketches.generator.whiten import whiten
 
 VERSION = 4  # change it when the same drawings would train to other weights
@@ -75,14 +75,14 @@ class VaeJob(Job):
         """Held-out pictures over their copies, a column a picture."""
         chosen = self.held.spread(_SHOWN)
         true = [self.held.picture(i) for i in chosen]
-        return sheet([true, self._copies(true)])
+        return sheet([true, copies_of(true, self.vae)])
 
     def publish(self, folder: Path) -> dict:
         """Line-F1 and PSNR of every style; the autoencoder."""
         measured: dict[str, float] = {}
         chosen = self.held.spread(_JUDGED)
         true = [self.held.picture(i) for i in chosen]
-        copies = self._copies(true)
+        copies = copies_of(true, self.vae)
         for style in STYLES:
             rows = [k for k, i in enumerate(chosen) if self.held.style(i) == style]
             if rows:
@@ -93,13 +93,6 @@ class VaeJob(Job):
         whiten(published, self._statistics())
         published.half().save_pretrained(folder / "vae", safe_serialization=True)
         return measured
-
-    def _copies(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
-        out: list[np.ndarray] = []
-        for first in range(0, len(pictures), _AT_ONCE):
-            batch = to_tensor(pictures[first : first + _AT_ONCE]).to(self.device)
-            out += to_pictures(self.vae.decode(self.vae.encode(batch).latent_dist.mean).sample)
-        return out
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation (C,) of the latents of drawings spread over the library."""
