@@ -26,7 +26,8 @@ from estimator.scores import Judge, Said
 from estimator.skeleton import Skeleton
 from estimator.train import fixed_threads, train
 from manifests.errors import UserError, command
-from manifests.recipe import Recipe, load_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import load_recipe
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
 from stages.shards.held_out import NAME, open_held_out

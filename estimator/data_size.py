@@ -24,7 +24,8 @@ from estimator.profile import changes
 from estimator.scores import Judge, Said
 from estimator.train import fixed_threads, train
 from manifests.errors import UserError, command
-from manifests.recipe import Recipe, load_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import load_recipe
 from stages.annotated.reader import Annotated, read_annotated
 from stages.detector.crops import cut
 from stages.detector.metrics import NEAR

@@ -17,7 +17,7 @@ from estimator.pose_codes import CodesSize, PoseCodes
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError, command
 from manifests.randomness import generator
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED, to_numpy
 from manifests.skeleton import STYLES

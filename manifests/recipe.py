@@ -1,14 +1,9 @@
 """A recipe: everything that decides what a dataset contains, checked before anything runs."""
 
-import difflib
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from manifests.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Style = Literal["cartoon", "oil", "ink", "charcoal", "stick", "kids"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -333,100 +328,3 @@ def share_out(count: int, styles: tuple[str, ...]) -> dict[str, int]:
     """How many of `count` samples each style gets; the first styles take the remainder."""
     each, over = divmod(count, len(styles))
     return {style: each + (i < over) for i, style in enumerate(styles)}
-
-
-def bundled_recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
-    folder = resources.files("manifests") / "recipes"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
-
-
-def load_recipe(source: str, overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe by path or bundled name, apply `key=value` overrides, check it. Raises UserError with one sentence."""
-    where, text = _read(source)
-    return parse_recipe(text, where, overrides)
-
-
-def parse_recipe(text: str, where: str, overrides: list[str] | None = None) -> Recipe:
-    """The recipe in a YAML text; `where` names it in errors."""
-    data = _parse(where, text)
-    for item in overrides or []:
-        _override(data, item)
-    return check_recipe(data, where)
-
-
-def check_recipe(data: dict, where: str) -> Recipe:
-    """Validate a recipe; the sentence names the file, the key and what was expected."""
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as e:
-        raise UserError(f"{where}: {_sentence(e, data)}") from None
-
-
-def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as YAML; reading it back gives the same recipe."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-
-
-def _read(source: str) -> tuple[str, str]:
-    if source in bundled_recipes():
-        return f"recipe {source}", (resources.files("manifests") / "recipes" / f"{source}.yaml").read_text("utf-8")
-    try:
-        return source, Path(source).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        names = ", ".join(bundled_recipes())
-        raise UserError(
-            f"{source}: cannot read this recipe ({getattr(e, 'strerror', None) or 'not text'}); bundled ones are {names}"
-        ) from None
-
-
-def _parse(where: str, text: str) -> dict:
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        raise UserError(f"{where}: not YAML{f', line {mark.line + 1}' if mark else ''}: {getattr(e, 'problem', e)}") from None
-    if not isinstance(data, dict):
-        raise UserError(f"{where}: expected a mapping of keys to values at the top")
-    return data
-
-
-def _override(data: dict, item: str) -> None:
-    key, eq, value = item.partition("=")
-    if not eq:
-        raise UserError(f"--set {item}: expected key=value, as in poses.count=300")
-    *parents, leaf = key.strip().split(".")
-    for name in parents:
-        data = data.setdefault(name, {})
-        if not isinstance(data, dict):
-            raise UserError(f"--set {item}: {name} is not a section")
-    data[leaf] = _parse_value(item, value)
-
-
-def _parse_value(item: str, value: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--set {item}: the value is not YAML") from None
-
-
-def _sentence(error: ValidationError, data: dict) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {key}{_did_you_mean(first['loc'])}"
-    if first["type"] == "missing":
-        return f"{key} is missing"
-    return f"{key}: {message}, got {first['input']!r}" if key else message
-
-
-def _did_you_mean(loc: tuple) -> str:
-    model: Any = Recipe
-    for part in loc[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field else None
-    known = list(getattr(model, "model_fields", {}))
-    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    return f"; did you mean {close[0]}?" if close else (f"; expected one of {', '.join(known)}" if known else "")

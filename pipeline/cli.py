@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from manifests.errors import UserError
-from manifests.recipe import Recipe, load_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import load_recipe
 from pipeline.signals import exit_codes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
-from manifests.recipe import Recipe, dump_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import dump_recipe
 from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name, read_marker
 from pipeline.executors import Executor
 from pipeline.executors.choose import HERE, Where

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from manifests.errors import UserError
-from manifests.recipe import Recipe, parse_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import parse_recipe
 from pipeline.commit import failed_name, read_table
 from pipeline.plan import Pipeline
 from pipeline.run import RECIPE_FILE

@@ -10,7 +10,7 @@ import numpy as np
 
 from manifests import schema
 from manifests.randomness import generator
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from manifests.skeleton import STYLES
 from pipeline.plan import Pipeline
 from stages.body.figure import Figure, make_figure

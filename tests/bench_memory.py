@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from manifests.recipe import check_recipe
+from manifests.recipe_files import check_recipe
 from pipeline.executors.choose import HERE, Where
 from pipeline.run import run
 

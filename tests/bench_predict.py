@@ -27,7 +27,7 @@ from estimator.profile import changes
 from estimator.scan import read_scan
 from estimator.skeleton import Skeleton
 from manifests.errors import command
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
 from stages.sketches.studio import Studio, recipe_of

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.recipe import check_recipe
+from manifests.recipe_files import check_recipe
 from manifests.schema import REASON, SAMPLE_ID
 from manifests.stage import Config, Context, Stage
 from pipeline.commit import UnitSink

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from pipeline.executors.cluster import connect
 from pipeline.run import run
 from tests.struck import environment, plan_file

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from manifests.recipe import check_recipe
+from manifests.recipe_files import check_recipe
 from manifests.schema import REASON, SAMPLE_ID
 from manifests.stage import Stage
 from pipeline.commit import Marker, marker_name

@@ -5,7 +5,8 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.randomness import split_of
-from manifests.recipe import Recipe, check_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import check_recipe
 from manifests.stage import Stage
 from tests.estimator.figures import stick_row
 

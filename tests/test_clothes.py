@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from manifests import schema
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from pipeline.plan import Pipeline
 from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body

@@ -16,7 +16,7 @@ import pytest
 import typer.main
 import yaml
 
-from manifests.recipe import bundled_recipes
+from manifests.recipe_files import bundled_recipes
 from pipeline.cli import app
 from pipeline.run import run
 from tests.conftest import tree

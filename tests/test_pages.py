@@ -10,7 +10,7 @@ import yaml
 
 from manifests.dataset import Dataset
 from manifests.errors import UserError
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from pipeline.run import run
 from stages.shards.card import card
 from stages.shards.check import check_dataset

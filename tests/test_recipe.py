@@ -3,7 +3,8 @@
 import pytest
 
 from manifests.errors import UserError
-from manifests.recipe import bundled_recipes, dump_recipe, load_recipe, parse_recipe, share_out
+from manifests.recipe import share_out
+from manifests.recipe_files import bundled_recipes, dump_recipe, load_recipe, parse_recipe
 
 
 @pytest.mark.parametrize("name", ["ablations", "demo", "skep-120k", "smoke", "val-600"])

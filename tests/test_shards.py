@@ -17,7 +17,7 @@ from PIL import Image
 from manifests.arrays import unpack
 from manifests.dataset import Dataset, read_index
 from manifests.errors import UserError
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from manifests.sample import LABELS
 from manifests.skeleton import STYLES
 from pipeline.plan import Pipeline

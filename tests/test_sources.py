@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from manifests import schema
 from manifests.errors import UserError
-from manifests.recipe import AmassSource, BvhSource, DeepMimicSource, Recipe, load_recipe
+from manifests.recipe import AmassSource, BvhSource, DeepMimicSource, Recipe
+from manifests.recipe_files import load_recipe
 from manifests.stage import Config, Context
 from stages.body.model import load_body
 from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from manifests.recipe import Section, load_recipe, parse_recipe
+from manifests.recipe import Section
+from manifests.recipe_files import load_recipe, parse_recipe
 from pipeline.plan import Pipeline
 from pipeline.run import run
 from pipeline.status import frozen_recipe, status

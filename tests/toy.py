@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from manifests.randomness import split_of
-from manifests.recipe import Recipe, check_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import check_recipe
 from manifests.schema import REASON, SAMPLE_ID, SHARDS, SKETCHES, SPLIT
 from manifests.stage import Resources, Stage
 from stages.select import Select

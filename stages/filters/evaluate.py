@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.errors import command
-from manifests.recipe import Duplicates, load_recipe
+from manifests.recipe import Duplicates
+from manifests.recipe_files import load_recipe
 from manifests.skeleton import EDGES, STYLES
 from manifests.stage import Config, Context
 from stages.duplicates import copies

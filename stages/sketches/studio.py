@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.recipe import Recipe, load_recipe
+from manifests.recipe import Recipe
+from manifests.recipe_files import load_recipe
 from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED
 from manifests.skeleton import STYLES

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from estimator.ablations import METRICS, RECIPE, _plan, table, variants
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from manifests.skeleton import STYLES
 
 ROOT = Path(__file__).parents[2]

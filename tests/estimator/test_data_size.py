@@ -12,7 +12,7 @@ import pytest
 from estimator.data import Sketches
 from estimator.data_size import BY_HAND, HELD_OUT
 from estimator.picture import curve
-from manifests.recipe import dump_recipe, load_recipe
+from manifests.recipe_files import dump_recipe, load_recipe
 
 ROOT = Path(__file__).parents[2]
 TINY = ["size=64", "width=8", "steps=2", "batch=4"]

@@ -26,7 +26,8 @@ from estimator.train import schedule, train
 from estimator.train_codes import train_codes
 from manifests.errors import UserError
 from manifests.evaluation import SAMPLES, read_judged
-from manifests.recipe import Estimator, load_recipe
+from manifests.recipe import Estimator
+from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
 from stages.tensorfile import read_tensors
 from stages.training import differences

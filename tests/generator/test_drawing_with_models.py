@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from manifests.errors import UserError
-from manifests.recipe import Diffusion, load_recipe
+from manifests.recipe import Diffusion
+from manifests.recipe_files import load_recipe
 from manifests.stage import Config
 from pipeline.commit import read_marker
 from pipeline.plan import Pipeline

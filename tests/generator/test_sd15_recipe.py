@@ -4,7 +4,7 @@ import pytest
 
 from manifests.dataset import Dataset
 from manifests.errors import UserError
-from manifests.recipe import load_recipe
+from manifests.recipe_files import load_recipe
 from pipeline.run import run
 from stages.shards.check import check_dataset
 from tests.generator.others import save_controlnet, save_sd
