@@ -10,13 +10,14 @@ from estimator.losses.places import found
 from estimator.sample import Sample
 
 BINS = 10
+CALIBRATION, NEUTRAL = "confidence.calibration", (1.0, 0.0)  # the buffer of every model, and slope and offset that change nothing
 _EDGE = 1e-6  # probabilities this close to 0 and 1 have no log odds
 
 
 def calibrated(net: nn.Module, held: list[Sample], batch: int) -> Tensor:
     """Slope and offset (2,) of the log odds that suit samples not learned from; those of no change where there are none."""
     if not held:
-        return torch.tensor([1.0, 0.0])
+        return torch.tensor(NEUTRAL)
     seen, _ = predict_all(net, held, batch)
     truth = torch.from_numpy(np.stack([s.joints2d for s in held]))
     inside = torch.from_numpy(np.stack([s.visibility for s in held])) > 0

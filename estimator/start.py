@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from estimator.calibration import CALIBRATION, NEUTRAL
 from estimator.models import load_model
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, finished
@@ -20,12 +21,14 @@ def start_digest(config: Estimator) -> str:
 
 
 def starting_weights(config: Estimator, skeleton: Skeleton) -> dict[str, Tensor]:
-    """The weights of a finished training. Raises UserError where there is none, and for those of another model or size."""
+    """The weights of a finished training, its confidence as it was before it was calibrated: that is done anew at the end of this one.
+
+    Raises UserError where there is none, and for those of another model or size."""
     net, was, _ = load_model(_file(config), skeleton)
     for name in _SAME:
         if getattr(was, name) != getattr(config, name):
             raise UserError(f"estimator.start: {config.start} has {name} {getattr(was, name)}, the recipe {getattr(config, name)}")
-    return net.state_dict()
+    return {n: value.new_tensor(NEUTRAL) if n.endswith(CALIBRATION) else value for n, value in net.state_dict().items()}
 
 
 def _file(config: Estimator) -> Path:

@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from estimator.baseline import mean_pose
 from estimator.batch import Batch
-from estimator.calibration import calibrated
+from estimator.calibration import CALIBRATION, calibrated
 from estimator.data import Sketches, dataset_digest
 from estimator.footing import digests
 from estimator.losses.criterion import Criterion, weights_of
@@ -132,7 +132,7 @@ class _Training:
             set_dtype(self.state.net, torch.float32)
             found = calibrated(self.state.net, held, self.config.batch)
         for name, value in self.state.average.items():
-            if name.endswith("confidence.calibration"):
+            if name.endswith(CALIBRATION):
                 value.copy_(found)
 
     def _report(self, step: int, terms: dict[str, Tensor], pace: float, board: SummaryWriter | None) -> None:

@@ -15,12 +15,14 @@ import pytest
 import torch
 
 from estimator.baseline import mean_pose
-from estimator.calibration import platt, reliability
+from estimator.calibration import CALIBRATION, NEUTRAL, platt, reliability
 from estimator.data import Sketches
 from estimator.evaluate import evaluate
 from estimator.pose_codes import CodesSize
 from estimator.profile import changes
 from estimator.ranks import Ranks
+from estimator.skeleton import Skeleton
+from estimator.start import starting_weights
 from estimator.steps import Steps, held_out
 from estimator.train import schedule, train
 from estimator.train_codes import train_codes
@@ -29,6 +31,7 @@ from manifests.evaluation import SAMPLES, read_judged
 from manifests.recipe import Estimator
 from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
+from stages.body.model import load_body
 from stages.tensorfile import read_tensors
 from stages.training import differences
 from tests.estimator.figures import TINY, write_index
@@ -185,6 +188,16 @@ def test_a_training_goes_on_from_another(dataset, tmp_path):
         train(dataset, tmp_path / "wide", config.model_copy(update={"width": 16}), 2, None)
     with pytest.raises(UserError, match=r"estimator\.start: nowhere: no finished training there"):
         train(dataset, tmp_path / "lost", config.model_copy(update={"start": "nowhere"}), 2, None)
+
+
+def test_a_calibration_is_not_built_on_another(dataset, tmp_path, monkeypatch):
+    """Slope and offset are found for the odds themselves, so a training that goes on from a calibrated model sees its plain odds."""
+    monkeypatch.setattr("estimator.train.calibrated", lambda *_: torch.tensor([2.0, 1.0]))
+    path = train(dataset, tmp_path / "before", TINY, 1, None, log=lambda _: None)
+    told = [value for name, value in read_tensors(path)[0].items() if name.endswith(CALIBRATION)]
+    assert [value.tolist() for value in told] == [[2.0, 1.0]]
+    weights = starting_weights(TINY.model_copy(update={"start": str(tmp_path / "before")}), Skeleton(load_body()))
+    assert [value.tolist() for name, value in weights.items() if name.endswith(CALIBRATION)] == [list(NEUTRAL)]
 
 
 def test_half_precision_trains_too(dataset, tmp_path):
