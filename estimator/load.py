@@ -53,7 +53,8 @@ class Estimator:
     """Reads pictures. `network`: a trained model, or None for the fit alone."""
 
     def __init__(self, network: Network | None = None, body: Path | None = None, refine: bool = False):
-        self.network, self.refine, self.body, self.detector = network, refine, load_body(body), load_detector()
+        self.network, self.refine, self.body = network, refine, load_body(body)
+        self.detector = load_detector(batch=1)  # mostly one drawing is asked for; on a CPU more in a pass are no faster
         self.method = network.name if network else "fit"
 
     def __call__(self, image: np.ndarray | str | Path, hints: Hints | None = None, corrections: Corrections | None = None) -> Figure:

@@ -16,7 +16,7 @@ from stages.detector.finders import Finder, Look, PersonFinder, batches, read_fi
 from stages.detector.pose_net import KINDS
 from stages.detector.weights import BUNDLED, FINDER, POSE
 
-BATCH = 8  # every pass has this many pictures, so that no answer depends on how many were asked for
+BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,11 @@ class Detections:
 
 
 class Detector:
-    """Finds the figure, cuts it out, reads its joints."""
+    """Finds the figure, cuts it out, reads its joints. Every pass has `batch` pictures, so that no answer depends on how many were
+    asked for: few are filled up, which is lost time where one is asked for at a time."""
 
-    def __init__(self, eyes: Eyes, finder: Finder, person: PersonFinder | None = None, device: str = "cpu"):
-        self.eyes, self.finder, self.person, self.device = eyes, finder, person, device
+    def __init__(self, eyes: Eyes, finder: Finder, person: PersonFinder | None = None, device: str = "cpu", batch: int = BATCH):
+        self.eyes, self.finder, self.person, self.device, self.batch = eyes, finder, person, device, batch
 
     def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None, flip: bool = True) -> Detections:
         """images: (H, W, 3) uint8 RGB of any sizes; boxes (N, 4) px: used as they are, in place of the finder's.
@@ -63,7 +64,7 @@ class Detector:
 
     def _look(self, images: list[np.ndarray], given: np.ndarray | None) -> Look:
         """Where each figure is; a box that was given is sure."""
-        look = self.finder.look(images, BATCH)
+        look = self.finder.look(images, self.batch)
         if given is not None:
             return look._replace(boxes=np.asarray(given, np.float64), scores=np.ones(len(images), np.float32))
         if self.person is None:
@@ -72,15 +73,17 @@ class Detector:
         return look._replace(boxes=np.stack([box for box, _ in persons]), scores=np.array([score for _, score in persons], np.float32))
 
     def _read(self, crops: list[np.ndarray], flip: bool) -> Reading:
-        parts = [self.eyes.read(part, flip) for part in batches(crops, BATCH, self.device)]
+        parts = [self.eyes.read(part, flip) for part in batches(crops, self.batch, self.device)]
         return Reading(*(torch.cat(column)[: len(crops)] for column in zip(*parts, strict=True)))
 
 
-def load_detector(folder: str | Path | None = None, device: str = "cpu", finder: str | Path | None = None) -> Detector:
+def load_detector(
+    folder: str | Path | None = None, device: str = "cpu", finder: str | Path | None = None, batch: int = BATCH
+) -> Detector:
     """A detector from `folder`: weights of `make train-detector`, or a ViTPose that transformers saved; None: the bundled one.
 
     finder: a folder of a pretrained object detector, whose persons take the place of our finder's boxes. Styles always come
-    from our own finder: that of the folder, or the bundled one.
+    from our own finder: that of the folder, or the bundled one. batch: pictures a pass.
     """
     home = BUNDLED if folder is None else Path(folder)
     if not home.is_dir():
@@ -88,7 +91,7 @@ def load_detector(folder: str | Path | None = None, device: str = "cpu", finder:
     eyes = read_coco(home, device) if (home / CONFIG).exists() else OwnEyes(read_pose(home / POSE).to(device))
     own = home / FINDER if (home / FINDER).exists() or not (home / CONFIG).exists() else BUNDLED / FINDER
     person = None if finder is None else read_person_finder(Path(finder), device)
-    return Detector(eyes, Finder(read_finder(own), device), person, device)
+    return Detector(eyes, Finder(read_finder(own), device), person, device, batch)
 
 
 def _check(images: list[np.ndarray], boxes: np.ndarray | None) -> None:
