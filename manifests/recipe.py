@@ -261,6 +261,7 @@ class Run(Section):
     device: Literal["cuda", "auto", "cpu"] = Field("cuda", description="of stages that want a GPU; auto: cpu where there is none")
     recycle_after: Count = Field(1000, description="units after which a cluster's worker that holds a model is replaced")
     timeout_s: Annotated[float, Field(gt=0)] = Field(300, description="longest time one call of a stage may take")
+    timeout_per_sample_s: Annotated[float, Field(ge=0)] = Field(10, description="and so much more for each of its samples")
     failed_ceiling: Share = Field(0.01, description="share of samples that may fail before the run stops")
     log_level: Literal["debug", "info", "warning"] = Field("info", description="warning: no progress; debug: a line a unit")
 

@@ -145,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="folder of a finished training; none for the bundled model")
     parser.add_argument("--count", type=int, default=COUNT, help="sketches")
-    parser.add_argument("--rounds", type=int, default=5, help="at least two, over all sketches; the second fastest counts")
+    parser.add_argument("--rounds", type=int, default=3, help="at least two, over all sketches; the second fastest counts")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

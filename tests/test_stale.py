@@ -47,6 +47,7 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "card.published": ("2026-01-31", ["index"]),
     "run.workers": (7, []),
     "run.timeout_s": (9.0, []),
+    "run.timeout_per_sample_s": (9.0, []),
     "run.failed_ceiling": (0.5, []),
     "run.log_level": ("debug", []),
     "run.device": ("auto", []),

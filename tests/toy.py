@@ -38,7 +38,8 @@ def toy_recipe(**more) -> Recipe:
     """Two styles, partitions of five; dotted keys override, as in `poses__count=40`."""
     data: dict = {
         "name": "toy", "seed": 3, "styles": ["ink", "kids"], "partition_size": 5, "poses": {"count": 30, "oversample": 1.3},
-        "shards": {"samples": 7}, "select": {"duplicates": {"on": False}}, "split": {"val": 0.2}, "run": {"workers": 1, "timeout_s": 60},
+        "shards": {"samples": 7}, "select": {"duplicates": {"on": False}}, "split": {"val": 0.2},
+        "run": {"workers": 1, "timeout_s": 60, "timeout_per_sample_s": 0},
     }  # fmt: skip
     for key, value in more.items():
         section, _, name = key.partition("__")

@@ -46,7 +46,7 @@ class Where:
             return RayExecutor(pipeline, job, self.address)
         for stage in pipeline.stages:
             device_of(pipeline, stage.name)
-        return LocalExecutor(job, run.workers, run.timeout_s) if run.workers else InlineExecutor(pipeline, store)
+        return LocalExecutor(job, run.workers, run) if run.workers else InlineExecutor(pipeline, store)
 
 
 HERE = Where()

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from manifests.errors import UserError
+from manifests.recipe import Run
 from manifests.stage import Config, Stage
 from pipeline.executors import Done
 from pipeline.executors.child import Job, Message
@@ -25,8 +26,8 @@ OUTSIDE_DEATHS = 8
 class LocalExecutor:
     """`workers` processes; a dead one is replaced and its unit tried again, split where the death happened."""
 
-    def __init__(self, job: Job, workers: int, timeout_s: float):
-        self.slots, self._job, self._timeout = workers, job, timeout_s
+    def __init__(self, job: Job, workers: int, run: Run):
+        self.slots, self._job, self._run = workers, job, run
         self._children: list[Child] = []
         self._outside: dict[tuple[str, str], int] = {}
 
@@ -65,7 +66,7 @@ class LocalExecutor:
             self._died(child)
             return []
         if message.kind == "trying":
-            child.tries(**message.body, timeout=self._timeout)
+            child.tries(**message.body, run=self._run)
             return []
         child.deadline = float("inf")
         if message.kind == "error":
@@ -82,7 +83,7 @@ class LocalExecutor:
             self._blame(child, f"the process died with {_describe(status)}")
 
     def _timed_out(self, child: Child) -> None:
-        self._blame(child, f"timeout: more than {self._timeout:g} s")
+        self._blame(child, f"timeout: more than {child.timeout:g} s")
 
     def _blame(self, child: Child, reason: str) -> None:
         task, trying = self._bury(child)

@@ -7,6 +7,7 @@ import sys
 import time
 from multiprocessing.connection import Connection
 
+from manifests.recipe import Run
 from pipeline.executors.child import THREADS, Job
 from pipeline.work import Task
 
@@ -24,16 +25,17 @@ class Child:
         self.conn = Connection(ours.detach())
         self.task: Task | None = None
         self.trying: tuple[int, int] | None = None
-        self.deadline = float("inf")
+        self.timeout = self.deadline = float("inf")
         self._send(job.to_bytes())
 
     def start(self, task: Task) -> None:
         self.task, self.trying, self.deadline = task, None, float("inf")
         self._send(task.to_bytes())
 
-    def tries(self, low: int, high: int, timeout: float) -> None:
-        """It says which rows it works on now, and has so many seconds for them."""
-        self.trying, self.deadline = (low, high), time.monotonic() + timeout
+    def tries(self, low: int, high: int, run: Run) -> None:
+        """It says which rows it works on now, and has as much time for them as their number deserves."""
+        self.timeout = run.timeout_s + run.timeout_per_sample_s * (high - low)
+        self.trying, self.deadline = (low, high), time.monotonic() + self.timeout
 
     def kill(self) -> None:
         self.process.kill()

@@ -24,7 +24,7 @@ class Watcher:
     def __init__(self, job: bytes):
         self._job = Job.from_bytes(job)
         run = Recipe.model_validate_json(self._job.recipe).run
-        self._executor = LocalExecutor(self._job, 1, run.timeout_s)
+        self._executor = LocalExecutor(self._job, 1, run)
         self._sees_folder = False
 
     def do(self, task: bytes) -> dict:

@@ -77,9 +77,7 @@ class Detector:
         return Reading(*(torch.cat(column)[: len(crops)] for column in zip(*parts, strict=True)))
 
 
-def load_detector(
-    folder: str | Path | None = None, device: str = "cpu", finder: str | Path | None = None, batch: int = BATCH
-) -> Detector:
+def load_detector(folder: str | Path | None = None, device: str = "cpu", finder: str | Path | None = None, batch: int = BATCH) -> Detector:
     """A detector from `folder`: weights of `make train-detector`, or a ViTPose that transformers saved; None: the bundled one.
 
     finder: a folder of a pretrained object detector, whose persons take the place of our finder's boxes. Styles always come
