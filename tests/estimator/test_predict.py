@@ -48,7 +48,7 @@ def estimator():
 def made(tmp_path_factory):
     """A drawing's files, made by the command itself."""
     out = tmp_path_factory.mktemp("predict") / "out"
-    done = skep("predict", JUMP, "--out", out)
+    done = skep("predict", JUMP, "--method", "fit", "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 

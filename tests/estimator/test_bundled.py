@@ -1,0 +1,52 @@
+"""The bundled estimator: small, described, and better than knowing nothing, in every style."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.data import Sketches
+from estimator.evaluate import say_mean
+from estimator.inference import predict_all
+from estimator.judge import error
+from estimator.load import load_estimator, read_net
+from estimator.scores import Judge, Said
+from estimator.state import BUNDLED, finished
+from manifests.sample import style_of
+from manifests.skeleton import STYLES
+from stages.annotated.reader import read_annotated
+from stages.shards.held_out import open_held_out
+
+DRAWINGS = Path(__file__).parents[1] / "data/drawings"
+JUMP = DRAWINGS / "cartoon_jump.png"
+EACH, MOST_BYTES = 12, 20_000_000
+
+
+@pytest.fixture(scope="module")
+def judge():
+    sketches = Sketches(open_held_out("val-600").url, "val", read_net(BUNDLED, None).size)
+    names = [style_of(entry.place.sample_id) for entry in sketches.entries]
+    chosen = [number for style in STYLES for number in [i for i, name in enumerate(names) if name == style][:EACH]]
+    return Judge(None, [sketches[number] for number in chosen])
+
+
+def test_it_is_finished_and_small():
+    assert finished(BUNDLED) is not None
+    assert sum(file.stat().st_size for file in BUNDLED.rglob("*")) <= MOST_BYTES
+    assert "held out" in (BUNDLED / "README.md").read_text().lower()
+
+
+def test_it_beats_the_mean_pose_in_every_style(judge):
+    size = read_net(BUNDLED, None).size
+    mean = say_mean(Sketches(open_held_out("val-600").url, "val", size), len(judge.samples))
+    seen = Said(*predict_all(read_net(BUNDLED, None).net, judge.samples, EACH))
+    ours, theirs = (judge.scores(said)["pa_mpjpe"].reshape(len(STYLES), EACH).mean(1) for said in (seen, mean))
+    assert (ours < 0.8 * theirs).all()
+
+
+def test_it_reads_drawings_where_nothing_else_is_named():
+    estimator = load_estimator()
+    figure = estimator(JUMP)
+    assert estimator.method == "pose2pose" and len(figure.hypotheses) > 1
+    truth = next(drawing for drawing in read_annotated(DRAWINGS / "annotations.json") if drawing.path.name == JUMP.name)
+    assert np.nanmedian(error(truth, figure.joints2d)) < 0.15
