@@ -20,7 +20,7 @@ TOGETHER = 32  # samples that are fitted at a time
 
 def fit_all(samples: list[Sample], body: BodyModel) -> tuple[Prediction, float]:
     """What detector and fit make of the samples' pictures, without heatmaps, and the seconds that both took."""
-    detector, skeleton, parts = load_detector(), Skeleton(body), []
+    detector, skeleton, parts = load_detector(batch=1), Skeleton(body), []  # as `predict` looks
     began = time.perf_counter()
     for start in range(0, len(samples), TOGETHER):
         found = detector.detect([cleaned(sample.image) for sample in samples[start : start + TOGETHER]])
