@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from torch import nn
 
 from manifests.errors import command
+from manifests.skeleton import STYLES
 from stages.detector.cache import Drawings, label_of, load_drawings
 from stages.detector.eyes import OwnEyes, write_pose
 from stages.detector.finder_net import FinderNet, boxes_of
@@ -106,9 +108,10 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV would wait for them for ever
-    train, held = load_drawings(args.cache, "train", args.drawings), load_drawings(args.cache, "val", JUDGED)
+    train, held = oftener(load_drawings(args.cache, "train", args.drawings), args.often), load_drawings(args.cache, "val", JUDGED)
     pace = Pace(args.device, args.workers, None, half=not args.full)
     base = {"version": VERSION, "seed": args.seed, "drawings": len(train), "cache": label_of(args.cache)}
+    base |= {"often": args.often} if args.often else {}
     for name in ("finder", "pose") if args.only is None else (args.only,):
         amount, minutes = _amount(args, name)
         common = (train, held, args.out, amount, args.seed, args.device)
@@ -117,6 +120,12 @@ def main() -> None:
         if not fit(job, args.out, identity, Pace(**{**asdict(pace), "minutes": minutes})):
             print(f"{name}: stopped; the same command goes on from {args.out}")
             return
+
+
+def oftener(drawings: Drawings, styles: list[str]) -> Drawings:
+    """The drawings, with those of these styles twice among them: what is hard to read is shown twice as often."""
+    again = np.flatnonzero(np.isin(drawings.styles, [STYLES.index(style) for style in styles]))
+    return drawings.only(np.concatenate([np.arange(len(drawings)), again]))
 
 
 def _pose_net(args: argparse.Namespace) -> PoseNet:
@@ -151,6 +160,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="cpu")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--drawings", type=int, help="at most so many of the cache's; default: all")
+    parser.add_argument("--often", choices=STYLES, nargs="*", default=[], help="styles that are shown twice as often as the others")
     parser.add_argument("--only", choices=("finder", "pose"), help="train one of the two; default: both")
     parser.add_argument("--samples", type=int, help="drawings shown to the pose network")
     parser.add_argument("--minutes", type=float, help="the pose network's schedule ends by then")
