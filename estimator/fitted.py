@@ -6,24 +6,24 @@ import numpy as np
 import torch
 
 from estimator.fitting import Fit, fit
-from estimator.load import weights_of
+from estimator.load import detector, weights_of
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
 from estimator.sample import Sample
 from estimator.scan import cleaned
 from estimator.skeleton import Skeleton
 from stages.body.model import BodyModel
-from stages.detector.detect import Detections, load_detector
+from stages.detector.detect import Detections
 
 TOGETHER = 32  # samples that are fitted at a time
 
 
 def fit_all(samples: list[Sample], body: BodyModel) -> tuple[Prediction, float]:
     """What detector and fit make of the samples' pictures, without heatmaps, and the seconds that both took."""
-    detector, skeleton, parts = load_detector(batch=1), Skeleton(body), []  # as `predict` looks
+    look, skeleton, parts = detector().detect, Skeleton(body), []  # as `predict` looks
     began = time.perf_counter()
     for start in range(0, len(samples), TOGETHER):
-        found = detector.detect([cleaned(sample.image) for sample in samples[start : start + TOGETHER]])
+        found = look([cleaned(sample.image) for sample in samples[start : start + TOGETHER]])
         seen = _said(fit(found.joints, weights_of(found), body=body), found, skeleton)
         parts.append([a for a in seen if a is not None])
     seconds = time.perf_counter() - began

@@ -22,7 +22,7 @@ from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
 from stages.detector.crops import cut
-from stages.detector.detect import Detections, load_detector
+from stages.detector.detect import Detections, Detector, load_detector
 
 BATCH = 8  # pictures looked at together
 FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
@@ -54,7 +54,7 @@ class Estimator:
 
     def __init__(self, network: Network | None = None, body: Path | None = None, refine: bool = False):
         self.network, self.refine, self.body = network, refine, load_body(body)
-        self.detector = load_detector(batch=1)  # mostly one drawing is asked for; on a CPU more in a pass are no faster
+        self.detector = detector()
         self.method = network.name if network else "fit"
 
     def __call__(self, image: np.ndarray | str | Path, hints: Hints | None = None, corrections: Corrections | None = None) -> Figure:
@@ -117,20 +117,25 @@ class Estimator:
         return [replace(figure, hypotheses=_readings(seen, i, skeleton)) for i, figure in enumerate(figures)]
 
 
+def detector() -> Detector:
+    """The bundled detector, a picture a pass: mostly one drawing is asked for, and on a CPU more in a pass are no faster."""
+    return load_detector(batch=1)
+
+
 def load_estimator(
     weights: str | Path | None = None, method: str | None = None, body: Path | None = None, refine: bool = False
 ) -> Estimator:
-    """What reads pictures. weights: folder of a finished training; None: the bundled model. method: `network`, or `fit`, which needs
-    no weights; None: the network where there is one, else the fit. refine: let the fit go on from what the network says."""
+    """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
+    method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
+    refine: let the fit go on from what the network says."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
     if method == "fit" and weights:
         raise UserError("--method fit: it has no weights; leave --weights away, or take network")
-    missing = weights is None and finished(BUNDLED) is None
-    if method == "fit" or (method is None and missing):
+    if method is None and body and not weights:
+        method = "fit"
+    if method == "fit":
         return Estimator(None, body)
-    if missing:
-        raise UserError("--method network: no trained model is bundled; name a training's folder with --weights, or take --method fit")
     return Estimator(read_net(Path(weights or BUNDLED), body), body, refine)
 
 

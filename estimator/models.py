@@ -48,7 +48,7 @@ def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, di
     if not {"body", "config"} <= words.keys():
         raise UserError(f"{path}: not a trained estimator")
     if words["body"] != skeleton.digest():
-        raise UserError(f"{path}: trained with another body; train the estimator again")
+        raise UserError(f"{path}: trained with another body; train again with this one")
     config = Estimator.model_validate(words["config"])
     if changed := differences(words["frozen"], digests(config)):
         raise UserError(f"{path}: trained with another {', '.join(changed)}; train the estimator again")

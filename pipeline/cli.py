@@ -320,7 +320,7 @@ def predict(
     out: Annotated[Path, typer.Option(help="folder to write into")] = Path("predictions"),
     weights: Annotated[Path | None, typer.Option(help="folder of a finished training; none for the bundled model")] = None,
     method: Annotated[
-        str | None, typer.Option(help="network, or fit, which needs no weights; none: the network where there is one")
+        str | None, typer.Option(help="network, or fit, which needs no weights; none: the network, the fit for a --body without --weights")
     ] = None,
     proportions: Annotated[str, typer.Option(help="of overlay, BVH and GLB: drawn, or body")] = "drawn",
     refine: Annotated[bool, typer.Option("--refine", help="let the fit go on from what the model says")] = False,

@@ -2,8 +2,8 @@
 the last line is one JSON object.
 
 60 fixed sketches of the renderer, read from files. Parts: `scan` decodes and cleans a file, `finder` finds the figure, `joints` reads
-its joints, `network` is the model, `figures` all the rest (crops, frames). Without weights the network is untrained, of the cpu
-profile's sizes: its time does not depend on its weights. Each figure is the second fastest of several rounds over all sketches.
+its joints, `network` is the model, `figures` all the rest (crops, frames). Each figure is the second fastest of several rounds over
+all sketches.
 """
 
 import argparse
@@ -21,15 +21,10 @@ import torch
 from estimator import load, load_estimator
 from estimator.corrections import Corrections
 from estimator.hints import Hints
-from estimator.load import Estimator, Network
-from estimator.models import build
-from estimator.profile import changes
+from estimator.load import Estimator
 from estimator.scan import read_scan
-from estimator.skeleton import Skeleton
 from manifests.errors import command
-from manifests.recipe_files import load_recipe
 from manifests.skeleton import STYLES
-from stages.body.model import load_body
 from stages.sketches.studio import Studio, recipe_of
 
 SEED, SIZE = 61, 256
@@ -66,21 +61,6 @@ def sketches(folder: Path, count: int) -> list[Path]:
     for path, data in zip(paths, table["image"].to_pylist(), strict=False):
         path.write_bytes(data)
     return paths
-
-
-def untrained() -> Estimator:
-    """An estimator whose model has random weights."""
-    config = load_recipe("demo", changes("cpu")).estimator
-    net = build(config, Skeleton(load_body()), torch.eye(3).expand(24, 3, 3))
-    return Estimator(Network(net.eval(), config.size, config.model))
-
-
-def model(weights: Path | None) -> tuple[Estimator, str]:
-    """The estimator to time, and a word on its weights."""
-    estimator = load_estimator(weights)
-    if estimator.network is None:
-        return untrained(), "random weights of the cpu profile's sizes, as none are bundled"
-    return estimator, f"weights of {weights}" if weights else "the bundled weights"
 
 
 def one_round(estimator: Estimator, paths: Sequence[Path], batch: int, clock: Clock) -> Parts:
@@ -129,10 +109,10 @@ def both(estimator: Estimator, paths: Sequence[Path], rounds: int, what: str) ->
 
 def measure(weights: Path | None, count: int, rounds: int) -> dict[str, Any]:
     """Every figure, in ms a sketch."""
-    estimator, words = model(weights)
+    estimator = load_estimator(weights)
     with tempfile.TemporaryDirectory() as folder:
         paths = sketches(Path(folder), count)
-        print(f"{count} sketches of {SIZE} px, {torch.get_num_threads()} threads, {words}")
+        print(f"{count} sketches of {SIZE} px, {torch.get_num_threads()} threads, {weights or 'the bundled weights'}")
         alone, together = both(estimator, paths, rounds, "model")
         fit, fit_together = both(load_estimator(method="fit"), paths, rounds, "fit")
     return {

@@ -146,4 +146,5 @@ def test_only_a_fit_dataset_is_frozen(folder, tmp_path):
     frozen = Dataset(tmp_path / "val")
     assert size == sum(s.bytes for s in frozen.index.shards) and frozen.digest == Dataset(made).digest
     assert list(check_dataset(frozen)) == []
+    assert freeze(Dataset(made), tmp_path / "val", per_style=6, styles=("ink", "stick")) == size  # the same again is no other
     assert any("has nearly the pose of val sample" in p for p in check_dataset(Dataset(folder), frozen))

@@ -46,3 +46,9 @@ def test_only_what_can_be_measured_on_is_frozen(tmp_path):
     with pytest.raises(UserError, match=f"{FILE}: expected 99 val samples of each style"):
         freeze(open_held_out("val-600"), tmp_path / "frozen", per_style=99)
     assert not (tmp_path / "frozen").exists()
+
+
+def test_another_does_not_take_the_place_of_a_frozen_one(tmp_path):
+    (tmp_path / FILE).write_bytes(open_held_out("val-600").read(FILE).replace(b"{", b"{ ", 1))
+    with pytest.raises(UserError, match="another dataset is frozen there"):
+        freeze(open_held_out("val-600"), tmp_path)

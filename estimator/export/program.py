@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from estimator.load import load_estimator
+from estimator.load import read_net
+from estimator.state import BUNDLED
 from manifests.errors import UserError
 from stages.tensorfile import write_atomically
 
@@ -20,12 +21,10 @@ KINDS = (".pt2", ".onnx")
 def write_program(out: Path, weights: Path | None = None, body: Path | None = None) -> int:
     """Write the network of a finished training (None: the bundled one) to `out`, by its ending. Returns the side of its input in px.
 
-    Raises UserError for another ending, where there is no network, and for one that is more than torch can write down.
+    Raises UserError for another ending, where there is no training, and for a network that is more than torch can write down.
     """
     _check(out)
-    read = load_estimator(weights, body=body).network
-    if read is None:
-        raise UserError("no trained model is bundled; name a training's folder with --weights")
+    read = read_net(weights or BUNDLED, body)
     program = exported(read.net.requires_grad_(False), read.size)
     try:
         write_atomically(out, to_onnx(program) if out.suffix == ".onnx" else to_pt2(program))

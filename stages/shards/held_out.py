@@ -4,7 +4,6 @@ It is a dataset like any other: one val shard, 100 samples a style. `make val-60
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from manifests.dataset import CARD, FILE, Dataset
@@ -21,13 +20,12 @@ def open_held_out(address: str) -> Dataset:
     """A dataset by its address; `val-600` is the bundled one. Raises UserError."""
     if address != NAME:
         return Dataset(address)
-    if not (FOLDER / FILE).is_file():
-        raise UserError(f"{FOLDER / FILE}: {NAME} is not bundled yet; `make {NAME}` makes it")
     return Dataset(FOLDER)
 
 
 def freeze(dataset: Dataset, folder: Path = FOLDER, per_style: int = PER_STYLE, styles: tuple[str, ...] = STYLES) -> int:
-    """Copy a dataset into a folder of the package; returns its bytes. Raises UserError where it is not fit to be measured on."""
+    """Copy a dataset into a folder of the package; returns its bytes. Raises UserError where it is not fit to be measured on, and
+    where another is frozen there: estimators are compared by it."""
     names = [s.shard for s in dataset.index.shards] + [v.file for v in dataset.index.verdicts] + [FILE, CARD]
     kept = dataset.index.counted("style", "split", outcome="kept")
     if kept != {(style, "val"): per_style for style in sorted(styles)}:
@@ -37,7 +35,8 @@ def freeze(dataset: Dataset, folder: Path = FOLDER, per_style: int = PER_STYLE, 
         raise UserError(f"{dataset.url}: {size} bytes, more than the {MOST_BYTES} that may be bundled")
     for problem in check_dataset(dataset):
         raise UserError(f"{dataset.url}: not frozen, {problem}")
-    shutil.rmtree(folder, ignore_errors=True)
+    if (folder / FILE).exists() and Dataset(folder).digest != dataset.digest:
+        raise UserError(f"{folder}: another dataset is frozen there, and figures are compared by it; remove the folder to freeze this one")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(dataset.read(name))

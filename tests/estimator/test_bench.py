@@ -16,7 +16,7 @@ def test_bench_predict_names_every_part():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert "random weights" in done.stdout or "bundled weights" in done.stdout
+    assert "the bundled weights" in done.stdout
     parts = {"parts_batch1": "network", "parts_batch32": "network", "fit_parts_batch1": "fit", "fit_parts_batch32": "fit"}
     for name, own in parts.items():
         assert list(found[name]) == ["scan", "finder", "joints", own, "figures", "all"]

@@ -12,9 +12,11 @@ from estimator.judge import error
 from estimator.load import load_estimator, read_net
 from estimator.scores import Judge, Said
 from estimator.state import BUNDLED, finished
+from manifests.errors import UserError
 from manifests.sample import style_of
 from manifests.skeleton import STYLES
 from stages.annotated.reader import read_annotated
+from stages.body import model as body_model
 from stages.shards.held_out import open_held_out
 
 DRAWINGS = Path(__file__).parents[1] / "data/drawings"
@@ -48,5 +50,26 @@ def test_it_reads_drawings_where_nothing_else_is_named():
     estimator = load_estimator()
     figure = estimator(JUMP)
     assert estimator.method == "pose2pose" and len(figure.hypotheses) > 1
+    assert median_error(figure) < 0.15
+
+
+def test_a_body_that_it_does_not_know_is_fitted(tmp_path):
+    body = larger_body(tmp_path)
+    estimator = load_estimator(body=body)
+    assert estimator.method == "fit" and median_error(estimator(JUMP)) < 0.15
+    with pytest.raises(UserError, match="trained with another body"):
+        load_estimator(method="network", body=body)
+
+
+def larger_body(folder):
+    """The bundled body, a tenth larger."""
+    with np.load(Path(body_model.__file__).parent / "data/body.npz") as bundled:
+        arrays = dict(bundled)
+    np.savez(folder / "large.npz", **arrays | {"v_template": arrays["v_template"] * 1.1})
+    return folder / "large.npz"
+
+
+def median_error(figure):
+    """Of the joints of JUMP, in torso lengths."""
     truth = next(drawing for drawing in read_annotated(DRAWINGS / "annotations.json") if drawing.path.name == JUMP.name)
-    assert np.nanmedian(error(truth, figure.joints2d)) < 0.15
+    return np.nanmedian(error(truth, figure.joints2d))
