@@ -96,7 +96,7 @@ train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN i
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --cache $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
 	cp stages/detector/weights/finder.safetensors $(GUIDE)
 
-evaluate: $(READY) ## every trained model of RUN, the optimisation fit and the mean pose in one table
+evaluate: $(READY) ## every trained model of RUN, the bundled one, the optimisation fit and the mean pose in one table
 	$(SKEP) evaluate $(RUN) --fit
 
 ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS: trains all of estimator/ablations.yaml, hours

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
 from estimator import picture
 from estimator.baseline import mean_pose
@@ -23,16 +24,17 @@ from estimator.prediction import Prediction
 from estimator.sample import Sample
 from estimator.scores import UNITS, Judge, Said
 from estimator.skeleton import Skeleton
-from estimator.state import MODEL
+from estimator.state import BUNDLED, MODEL, WORDS
 from estimator.train import fixed_threads
 from manifests.errors import UserError
 from manifests.evaluation import PAIRED, RELIABILITY, RESULT, SAMPLES
+from manifests.recipe import Estimator
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
 from stages.tensorfile import write_atomically
 
 TABLE = "evaluation.md"
-MEAN, FIT = "mean_pose", "fit"
+MEAN, FIT, OURS = "mean_pose", "fit", "bundled"
 ROWS, WORST = 2, 12  # pictures of each style; of the worst
 
 # method or pair of methods: style or all: metric: {value, low, high}
@@ -42,8 +44,9 @@ Table = dict[str, dict[str, dict[str, Value]]]
 def evaluate(
     dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print, fit: bool = False
 ) -> Table:
-    """Compare the mean pose of the train split of `train` with every model `<out>/<name>/model.safetensors`, and with the optimisation
-    fit if asked, on the val split of `dataset`: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
+    """Compare, on the val split of `dataset`, every model `<out>/<name>/model.safetensors` with the mean pose of the train split of
+    `train`, with the bundled model where it looks at pictures of their size, and with the optimisation fit if asked:
+    {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
 
     Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, judged.parquet (what was
     said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model, or models of
@@ -76,6 +79,7 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
     if len(sizes) > 1:
         raise UserError(f"{files[0].parent.parent}: its models look at pictures of different sizes; train all at one size")
     sketches = Sketches(dataset, "val", size := sizes.pop())
+    nets = _bundled(skeleton, size) | nets
     samples = [sketches[index] for index in range(len(sketches))]
     judge = Judge(body, samples)
     said = {MEAN: say_mean(Sketches(train, "train", size), len(samples))}
@@ -83,6 +87,14 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
         said |= {FIT: Said(*fit_all(samples, judge.body))} if fit else {}
         said |= {name: Said(*predict_all(net, samples, config.batch)) for name, (net, config) in nets.items()}
     return judge, said
+
+
+def _bundled(skeleton: Skeleton, size: int) -> dict[str, tuple[nn.Module, Estimator]]:
+    """The model that comes with SKEP, where it looks at pictures of this size and knows the body."""
+    words = json.loads((BUNDLED / WORDS).read_bytes())
+    if words["config"]["size"] != size or words["body"] != skeleton.digest():
+        return {}
+    return {OURS: load_model(BUNDLED / MODEL, skeleton)[:2]}
 
 
 def say_mean(train: Sketches, count: int) -> Said:

@@ -167,6 +167,17 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
         evaluate(dataset, tmp_path, None, dataset)
 
 
+def test_the_bundled_model_is_compared_where_pictures_have_its_size(dataset, tmp_path):
+    train(dataset, tmp_path / "global", TINY.model_copy(update={"model": "global", "size": 128, "steps": 1}), 1, None, log=quiet)
+    result = evaluate(dataset, tmp_path, None, dataset, log=quiet)
+    assert list(result) == ["mean_pose", "bundled", "global"]
+    assert result["bundled"]["all"]["pck"]["value"] > result["global"]["all"]["pck"]["value"]
+
+
+def quiet(_):
+    pass
+
+
 def test_unknown_models_and_profiles_are_named(dataset, tmp_path):
     with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, sketch2pose, global"):
         train(dataset, tmp_path, TINY.model_copy(update={"model": "pose3pose"}), 1, None)
