@@ -10,6 +10,7 @@ from estimator.data import Sketches
 from estimator.ranks import Ranks
 from manifests.randomness import generator
 from manifests.recipe import Estimator
+from stages.training import stream
 
 # One sample in so many is not learned from: the confidence is calibrated on these.
 HELD = 32
@@ -35,8 +36,7 @@ class Steps(data.Dataset[Batch]):
 
     def stream(self, first: int, steps: int, workers: int) -> Iterator[tuple[int, Batch]]:
         """Steps from `first` on, each with its batch; read ahead by `workers` processes, or here where there are none."""
-        loader = data.DataLoader(self, batch_size=None, sampler=range(first, steps), num_workers=workers, pin_memory=workers > 0)
-        return zip(range(first, steps), loader, strict=True)
+        return zip(range(first, steps), stream(self, first, steps, workers), strict=True)
 
 
 def held_out(count: int) -> range:

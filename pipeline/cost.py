@@ -11,7 +11,7 @@ from pipeline.store import Store
 
 @dataclass(frozen=True)
 class Cost:
-    """Samples wanted and planned, files, and hours of one core or one GPU."""
+    """Samples wanted and planned, files, and hours of one core or one GPU; seconds a sample of each stage."""
 
     samples: int
     planned: int
@@ -20,6 +20,7 @@ class Cost:
     gigabytes: float
     cpu_hours: float
     gpu_hours: float
+    seconds: dict[str, float]
     measured: tuple[str, ...]  # stages whose rate was measured by earlier launches
 
 
@@ -29,16 +30,16 @@ def cost(pipeline: Pipeline, store: Store | None) -> Cost:
     partitions = pipeline.base_partitions()
     planned = len(partitions) * recipe.partition_size
     rates = measured_rates(store) if store else {}
+    seconds = {s.name: rates.get(s.name, recipe.plan.seconds_per_sample.get(s.name, 0.0)) for s in pipeline.stages}
     hours = {"cpu": 0.0, "gpu": 0.0}
-    for stage in pipeline.stages:
-        each = rates.get(stage.name, recipe.plan.seconds_per_sample.get(stage.name, 0.0))
-        hours["gpu" if pipeline.needs[stage.name].gpus else "cpu"] += each * planned / 3600
+    for name, each in seconds.items():
+        hours["gpu" if pipeline.needs[name].gpus else "cpu"] += each * planned / 3600
     of_style = recipe.val.per_style
     held_out = round(recipe.poses.count * recipe.split.val) if of_style is None else of_style * len(recipe.styles)
     in_a_shard = min(recipe.shards.samples, max(1, int(recipe.shards.megabytes * 1e6 / recipe.plan.bytes_per_sample)))
     shards = sum(math.ceil(n / in_a_shard) for n in (recipe.poses.count - held_out, held_out) if n)
     size = recipe.poses.count * recipe.plan.bytes_per_sample / 1e9
-    return Cost(recipe.poses.count, planned, len(partitions), shards, size, hours["cpu"], hours["gpu"], tuple(sorted(rates)))
+    return Cost(recipe.poses.count, planned, len(partitions), shards, size, hours["cpu"], hours["gpu"], seconds, tuple(sorted(rates)))
 
 
 def measured_rates(store: Store) -> dict[str, float]:

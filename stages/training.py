@@ -5,14 +5,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from manifests.errors import UserError
 from stages.tensorfile import read_tensors, write_tensors
 
 _BETAS = (0.9, 0.98)
+_AHEAD = 6  # batches that a worker makes before they are asked for
 
 
 class State:
@@ -101,6 +105,23 @@ class State:
                 self.average[name].lerp_(value, share)
             else:
                 self.average[name].copy_(value)
+
+
+def stream(batches: Dataset, first: int, last: int, workers: int) -> Iterator[Any]:
+    """Batches first to last - 1 of a dataset whose items are the batches of steps, read ahead by `workers` processes; 0: by this one."""
+    ahead: dict[str, Any] = {}
+    if workers:
+        cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV would wait for them for ever
+        ahead = {"prefetch_factor": _AHEAD, "worker_init_fn": _settle, "pin_memory": torch.cuda.is_available()}
+    return iter(DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, **ahead))  # type: ignore[arg-type]
+
+
+def _settle(_: int) -> None:
+    """A worker has one thread. Signals to all of the group are for the training alone; when that leaves, so does its worker."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def differences(old: dict, new: dict) -> list[str]:

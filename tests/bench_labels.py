@@ -27,7 +27,6 @@ from stages.projections import labels
 from stages.projections.stage import Projections
 
 POSES, PROJECTIONS, PLAIN = 4000, 400, 60
-SIXTEEN = [24, 12, 17, 19, 21, 16, 18, 20, 2, 5, 8, 1, 4, 7, 25, 26]
 RECIPE = Recipe.model_validate({"name": "bench", "poses": {"count": POSES}, "projections": {"size": 256}})
 
 

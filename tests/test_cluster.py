@@ -145,13 +145,13 @@ def test_the_slurm_script_starts_a_cluster_and_runs(tmp_path):
     slurm = {"SLURM_JOB_ID": job, "SLURM_JOB_NODELIST": "node", "SLURM_JOB_NUM_NODES": "1", "SKEP_HOME": str(tmp_path)}
     env = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | slurm | {"PATH": f"{commands}:{os.environ['PATH']}"}
     try:
-        command = ["bash", str(FILES / "slurm.sh"), "smoke", str(tmp_path / "run")]
+        command = ["bash", str(FILES / "slurm.sh"), "smoke", str(tmp_path / "run"), "--set", "poses.count=4"]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
     finally:
         for process in _processes_of(job):
             process.kill()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((tmp_path / "run/dataset/dataset.json").read_text())
+    assert json.loads((tmp_path / "run/dataset/dataset.json").read_text())["samples"] == 4
     assert not Path(os.environ.get("TMPDIR", "/tmp"), f"skep-{job}.token").exists()
 
 

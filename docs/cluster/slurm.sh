@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # One Ray cluster over the nodes of a Slurm job, for one run: sbatch docs/cluster/slurm.sh demo /shared/runs/demo
+# More arguments go to `skep run`, such as --set poses.count=3000; options of sbatch come before the script: --nodes=8 --gpus-per-node=8.
 #SBATCH --job-name=skep
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
@@ -12,6 +13,7 @@ set -euo pipefail
 RECIPE=${1:-demo}
 RUN=${2:?give the run folder, on a disk or in a bucket that all nodes see}
 SKEP_HOME=${SKEP_HOME:-$PWD}
+shift 2
 PORT=$((20000 + SLURM_JOB_ID % 20000))
 HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 
@@ -28,5 +30,5 @@ srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 bash -c '
   trap "rm -f $RAY_AUTH_TOKEN_PATH" EXIT
   ray symmetric-run --address "'"$HEAD:$PORT"'" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --include-dashboard=false --disable-usage-stats -- \
-    skep run "$RECIPE" --run "$RUN" --executor ray --ray-address auto
-'
+    skep run "$RECIPE" --run "$RUN" --executor ray --ray-address auto "$@"
+' skep "$@"

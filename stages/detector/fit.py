@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.detector.loader import Steps, stream
-from stages.training import State
+from stages.detector.loader import Steps
+from stages.training import State, stream
 
 EMA = 0.998
 _WARM, _FLOOR = 0.04, 0.01  # share of the training in which the rate rises; share of it that is left at the end

@@ -1,22 +1,18 @@
 """Batches for training. The step alone decides what is in a batch, so a resumed training sees what it would have seen."""
 
-import signal
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from manifests.randomness import generator
 from stages.detector.augment import Crop, Picture, crop_of, picture_of, plain_crop, plain_picture
 from stages.detector.cache import Drawings
 from stages.detector.look import Noise
 from stages.detector.losses import CropBatch, PictureBatch
-
-_AHEAD = 6  # batches made before they are asked for
 
 
 class Steps(Dataset):
@@ -50,21 +46,6 @@ def crop_steps(drawings: Drawings, batch: int, seed: int) -> Steps:
 def picture_steps(drawings: Drawings, batch: int, seed: int) -> Steps:
     """Batches for the finder."""
     return Steps(drawings, batch, seed, picture_of, collate_pictures)
-
-
-def stream(steps: Steps, first: int, last: int, workers: int) -> Iterator[Any]:
-    """The batches of steps first to last - 1, made by so many processes beside this one; 0: by this one."""
-    ahead = {"prefetch_factor": _AHEAD, "worker_init_fn": _settle} if workers else {}
-    loader = DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers, **ahead)  # type: ignore[arg-type]
-    return iter(loader)
-
-
-def _settle(_: int) -> None:
-    """A worker has one thread. Signals to all of the group are for the training alone; when that leaves, so does its worker."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def plain_crops(drawings: Drawings, size: int) -> Iterator[CropBatch]:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -107,7 +106,6 @@ def note(out: Path, name: str, words: dict) -> None:
 def main() -> None:
     args = _arguments()
     torch.set_num_threads(args.threads)
-    cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV would wait for them for ever
     train, held = oftener(load_drawings(args.cache, "train", args.drawings), args.often), load_drawings(args.cache, "val", JUDGED)
     pace = Pace(args.device, args.workers, None, half=not args.full)
     base = {"version": VERSION, "seed": args.seed, "drawings": len(train), "cache": label_of(args.cache)}

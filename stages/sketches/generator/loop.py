@@ -2,28 +2,26 @@
 
 import json
 import math
-import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 
 from manifests.randomness import generator
 from stages.sketches.generator.config import Stretch
 from stages.sketches.generator.drawings import encoded
 from stages.tensorfile import write_atomically
-from stages.training import State, interruptible
+from stages.training import State, interruptible, stream
 
 CHECKPOINT, DONE, TENSORBOARD, GRIDS = "checkpoint.safetensors", "done.json", "tensorboard", "grids"
-_LOG_EVERY, _AHEAD = 10, 4
+_LOG_EVERY = 10
 
 Log = Callable[[str], None]
 
@@ -81,7 +79,7 @@ def train(job: Job, folder: Path, workers: int, log: Log = print, stop_after: in
         end = last if stop_after is None else min(last, first + stop_after)
         run = _Run(job, state, folder, first, log)
         try:
-            run.steps(_stream(job.batches(), first, end, workers), first, end)
+            run.steps(stream(job.batches(), first, end, workers), first, end)
         except BaseException as e:
             if not isinstance(e, Exception):
                 log(f"{job.name}: stopped; the same command goes on after step {run.saved} of {last}")
@@ -168,17 +166,3 @@ def finished(folder: Path) -> dict | None:
 def schedule(step: int, steps: int, warmup: int) -> float:
     """Share of the learning rate at a step: up over the warm-up, then down along half a cosine to a twentieth."""
     return min(1.0, (step + 1) / max(1, warmup)) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-
-
-def _stream(batches: Dataset, first: int, last: int, workers: int) -> Iterator[dict[str, Any]]:
-    """The batches of steps first to last - 1, made by so many processes beside this one; 0: by this one."""
-    ahead: dict[str, Any] = {"prefetch_factor": _AHEAD, "worker_init_fn": _settle} if workers else {}
-    return iter(DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, **ahead))  # type: ignore[arg-type]
-
-
-def _settle(_: int) -> None:
-    """A worker has one thread, and leaves when the training does."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
