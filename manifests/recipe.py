@@ -270,7 +270,7 @@ class Plan(Section):
     """Rates that `skep plan` reckons with until a run has measured its own."""
 
     seconds_per_sample: dict[str, Weight] = {
-        "poses": 0.002, "projections": 0.03, "sketches": 0.6, "filter": 0.13, "select": 0.0001, "shards": 0.002, "index": 0.0001,
+        "poses": 0.0003, "projections": 0.008, "sketches": 0.47, "filter": 0.2, "select": 0.0002, "shards": 0.002, "index": 0.03,
     }  # fmt: skip
     bytes_per_sample: Count = 60_000
 

@@ -64,7 +64,7 @@ def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrid
     rates = f"rates measured here: {', '.join(c.measured)}" if c.measured else "rates from the recipe"
     print(f"{c.samples} samples wanted, {c.planned} planned in {c.partitions} partitions; {c.shards} shards, {c.gigabytes:.2f} GB")
     print(f"{c.cpu_hours:.2f} CPU-hours, {c.gpu_hours:.2f} GPU-hours ({rates})")
-    print("seconds a sample: " + ", ".join(f"{stage} {each:.2g}" for stage, each in c.seconds.items()))
+    print("seconds a sample (index: a shard): " + ", ".join(f"{stage} {each:.2g}" for stage, each in c.seconds.items()))
     _print_status(pipeline, store)
 
 

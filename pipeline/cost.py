@@ -11,7 +11,7 @@ from pipeline.store import Store
 
 @dataclass(frozen=True)
 class Cost:
-    """Samples wanted and planned, files, and hours of one core or one GPU; seconds a sample of each stage."""
+    """Samples wanted and planned, files, and hours of one core or one GPU; seconds a sample of each stage, of `index` a shard."""
 
     samples: int
     planned: int
@@ -30,20 +30,20 @@ def cost(pipeline: Pipeline, store: Store | None) -> Cost:
     partitions = pipeline.base_partitions()
     planned = len(partitions) * recipe.partition_size
     rates = measured_rates(store) if store else {}
-    seconds = {s.name: rates.get(s.name, recipe.plan.seconds_per_sample.get(s.name, 0.0)) for s in pipeline.stages}
-    hours = {"cpu": 0.0, "gpu": 0.0}
-    for name, each in seconds.items():
-        hours["gpu" if pipeline.needs[name].gpus else "cpu"] += each * planned / 3600
     of_style = recipe.val.per_style
     held_out = round(recipe.poses.count * recipe.split.val) if of_style is None else of_style * len(recipe.styles)
     in_a_shard = min(recipe.shards.samples, max(1, int(recipe.shards.megabytes * 1e6 / recipe.plan.bytes_per_sample)))
     shards = sum(math.ceil(n / in_a_shard) for n in (recipe.poses.count - held_out, held_out) if n)
+    seconds = {s.name: rates.get(s.name, recipe.plan.seconds_per_sample.get(s.name, 0.0)) for s in pipeline.stages}
+    hours = {"cpu": 0.0, "gpu": 0.0}
+    for name, each in seconds.items():
+        hours["gpu" if pipeline.needs[name].gpus else "cpu"] += each * (shards if name == "index" else planned) / 3600
     size = recipe.poses.count * recipe.plan.bytes_per_sample / 1e9
     return Cost(recipe.poses.count, planned, len(partitions), shards, size, hours["cpu"], hours["gpu"], seconds, tuple(sorted(rates)))
 
 
 def measured_rates(store: Store) -> dict[str, float]:
-    """Seconds a sample of each stage, from the folder's event logs."""
+    """Seconds a sample of each stage, of `index` a shard, from the folder's event logs."""
     seconds: Counter = Counter()
     samples: Counter = Counter()
     for event in read_events(store):

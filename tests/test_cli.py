@@ -46,7 +46,7 @@ def test_status_plan_verify_show(made):
     assert "filter.ink.border: 0.6 → 0.4" in stale.stdout
     plan = skep("plan", "smoke", "--run", folder, "--set", "poses.count=100")
     assert "100 samples wanted" in plan.stdout and "rates measured here" in plan.stdout
-    assert "seconds a sample: poses 0." in plan.stdout
+    assert "seconds a sample (index: a shard): poses 0." in plan.stdout
     verify = skep("verify", folder)
     assert verify.returncode == 0 and "every file is what it should be" in verify.stdout
     for stage in ("poses", "projections", "sketches", "filter"):
