@@ -15,7 +15,7 @@ from pipeline.plan import Pipeline
 from pipeline.store import Store
 from pipeline.survey import DONE, Survey
 from pipeline.tables import Reader
-from pipeline.work import answers_by_row, device_of
+from pipeline.work import answers_by_row
 
 LINE = 14  # height of a line of a caption
 
@@ -30,7 +30,6 @@ def contact_sheet(pipeline: Pipeline, store: Store, stage_name: str, count: int,
         shown = ", ".join(s.name for s in pipeline.stages if answers_by_row(s))
         raise UserError(f"--stage {stage_name}: expected one of {shown}")
     stage = stage_class(pipeline.configs[stage_name])
-    stage.setup(device_of(pipeline, stage_name))
     rows = list(_rows(pipeline, store, stage_class, count))
     if not rows:
         raise UserError(f"{store.url}: stage {stage_name} has made nothing yet")

@@ -85,6 +85,19 @@ def test_help_loads_neither_stages_nor_torch():
     assert out.strip().endswith("[]")
 
 
+def test_what_is_said_of_a_run_waits_for_no_network():
+    """Only workers load torch and models: seconds, for `skep status` and its like."""
+    code = (
+        "import sys, pipeline.show, pipeline.status, pipeline.cost\n"
+        "from manifests.recipe_files import load_recipe\n"
+        "from pipeline.plan import Pipeline\n"
+        "Pipeline(load_recipe('demo'))\n"
+        "print([m for m in ('torch', 'transformers', 'diffusers', 'ray') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert out.strip() == "[]"
+
+
 def test_no_code_comes_from_data():
     """Nothing unpickles, evaluates, or runs a shell."""
     bad = r"pickle\.loads?\(|torch\.load\(|allow_pickle=True|trust_remote_code=True|shell=True|(?<![\w.])eval\(|(?<![\w.])exec\("

@@ -17,7 +17,6 @@ from manifests.schema import REASON, SCORE, rows_of
 from manifests.stage import Stage
 from pipeline.partitions import partition_of
 from pipeline.report.folder import PASSED, Folder
-from pipeline.work import device_of
 
 OF_A_STYLE, OF_A_REASON, REASONS = 24, 12, 24  # samples shown, and reasons that samples are shown of
 SIDE, QUALITY = 256, 70  # of pictures, at most
@@ -133,7 +132,6 @@ class _Artist:
         if name not in self._ready:
             pipeline = self._folder.pipeline
             self._ready[name] = pipeline.by_name[name](pipeline.configs[name])
-            self._ready[name].setup(device_of(pipeline, name))
         return self._ready[name]
 
 

@@ -3,16 +3,11 @@
 import cv2
 import numpy as np
 import pyarrow as pa
-import torch
 
 from manifests import schema
 from manifests.stage import Context, Fact, Resources, Stage
-from stages.detector.detect import load_detector
 from stages.filters import ink
-from stages.filters.calibration import read_calibration
-from stages.filters.checks import SCORES, judge
 from stages.filters.fingerprint import SIDE, fingerprint
-from stages.filters.look import looks_of
 from stages.filters.picture import UNREADABLE, decode
 
 _LABELS = ("joints2d", "visibility", "bbox")
@@ -32,11 +27,10 @@ class Filter(Stage):
 
     def setup(self, device: str) -> None:
         """Load the detector; OpenCV and torch keep to the one thread that the stage declares."""
+        from stages.filters.inspector import Inspector  # torch and transformers: seconds, which no other command should wait
+
         cv2.setNumThreads(1)
-        torch.set_num_threads(1)
-        config = self.cfg.filter
-        self.detector = load_detector(config.detector, device)
-        self.calibration = read_calibration(config.calibration, config.detector)
+        self.inspector = Inspector(self.cfg.filter, device)
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """The verdict on each row."""
@@ -63,16 +57,14 @@ class Filter(Stage):
             made.append({"sample_id": row["sample_id"], **self._first_glance(picture)})
             if picture is not None and not made[-1]["reason"]:
                 shown.append((i, picture))
-        pictures = [picture for _, picture in shown]
-        looks = looks_of(pictures, [rows[i] for i, _ in shown], self.detector.detect(pictures))
-        for (i, _), look in zip(shown, looks, strict=True):
-            made[i]["reason"], scores = judge(look, self.cfg.filter, self.calibration)
-            made[i] |= {f"score_{name}": score for name, score in scores.items()}
+        verdicts = self.inspector.verdicts([picture for _, picture in shown], [rows[i] for i, _ in shown])
+        for (i, _), (reason, scores) in zip(shown, verdicts, strict=True):
+            made[i] |= {"reason": reason} | {f"{schema.SCORE}{name}": score for name, score in scores.items()}
         return made
 
     def _first_glance(self, picture: np.ndarray | None) -> dict:
         """The row of a picture before the detector has seen it."""
-        row: dict = {f"score_{name}": 0.0 for name in ("ink", *SCORES)}
+        row: dict = dict.fromkeys(self.told, 0.0)
         if picture is None:
             return {**row, "reason": UNREADABLE, "picture_hash": 0, "thumbnail": np.zeros((SIDE, SIDE), np.uint8)}
         _, row["reason"], row["score_ink"] = ink.check(picture, self.cfg.filter.ink)
