@@ -70,8 +70,9 @@ lint: $(READY) ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Two at a time: most tests keep one core busy. A file stays in one process, for what its tests share.
 test: lint ## style, types and the quick tests
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest
