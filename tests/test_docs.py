@@ -97,6 +97,13 @@ def test_what_make_would_do_parses(line):
             assert find_spec(words[words.index("-m") + 1]), f"{line.page}: {command}"
 
 
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+def test_links_lead_somewhere(page):
+    """Pages and pictures of this repository."""
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
 def test_every_target_of_the_makefile_says_what_it_does():
     makefile = (ROOT / "Makefile").read_text()
     known = set(" ".join(re.findall(r"^\.PHONY:(.*)$", makefile, re.M)).split())
@@ -107,7 +114,7 @@ def test_every_target_of_the_makefile_says_what_it_does():
 # What cannot be done here, and what another test does.
 ELSEWHERE = {
     "skep review": "tests/test_review.py: it serves until it is stopped",
-    "skep run skep-120k --run s3": "120,000 samples on a cluster",
+    "skep run skep-120k": "120,000 samples on a cluster, or 1,200 in a quarter of an hour",
     "skep run demo --run runs/mine --set poses.count=300": "minutes; `make demo` is the same with 360",
     "skep train runs/mine --ray-ranks": "tests/estimator/test_ray_train.py",
     "skep run demo --executor ray": "tests/test_ray.py",
