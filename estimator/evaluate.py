@@ -14,7 +14,8 @@ from estimator import picture
 from estimator.baseline import mean_pose
 from estimator.data import Sketches
 from estimator.figure import Figure, figure_of_sample, figures_of
-from estimator.fitted import fit_all
+from estimator.fitted import fit_all, look_at
+from estimator.fitting import camera_of
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.judged import as_parquet, judged
@@ -45,8 +46,8 @@ def evaluate(
     dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print, fit: bool = False
 ) -> Table:
     """Compare, on the val split of `dataset`, every model `<out>/<name>/model.safetensors` with the mean pose of the train split of
-    `train`, with the bundled model where it looks at pictures of their size, and with the optimisation fit if asked:
-    {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
+    `train`, with the bundled model where it looks at pictures of their size, and with the optimisation fit if asked, from nothing and
+    from where each model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
 
     Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, judged.parquet (what was
     said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model, or models of
@@ -84,9 +85,19 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
     judge = Judge(body, samples)
     said = {MEAN: say_mean(Sketches(train, "train", size), len(samples))}
     with fixed_threads():
-        said |= {FIT: Said(*fit_all(samples, judge.body))} if fit else {}
-        said |= {name: Said(*predict_all(net, samples, config.batch)) for name, (net, config) in nets.items()}
+        by_nets = {name: predict_all(net, samples, config.batch) for name, (net, config) in nets.items()}
+        said |= (_fits(by_nets, judge) if fit else {}) | {name: Said(*words) for name, words in by_nets.items()}
     return judge, said
+
+
+def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[str, Said]:
+    """What the fit says from nothing, and from where each network leaves it, as `predict` does; the seconds are of all that it took."""
+    looked = look_at(judge.samples)
+    said = {FIT: Said(*fit_all(looked, judge.body))}
+    for name, (start, seconds) in by_nets.items():
+        seen, more = fit_all(looked, judge.body, start)
+        said[f"{name}+{FIT}"] = Said(seen, seconds + more)
+    return said
 
 
 def _bundled(skeleton: Skeleton, size: int) -> dict[str, tuple[nn.Module, Estimator]]:
@@ -103,7 +114,8 @@ def say_mean(train: Sketches, count: int) -> Said:
     told = {name: torch.from_numpy(np.asarray(value, np.float32)).expand(count, *value.shape) for name, value in vars(mean).items()}
     told["joints2d"] = told["joints2d"] * train.size
     nothing = torch.zeros(count, 16)
-    six, camera = torch.zeros(count, 24, 6), torch.zeros(count, 3)
+    six = torch.zeros(count, 24, 6)
+    camera = torch.cat([part.view(count, -1) for part in camera_of(told["joints3d_drawn"], told["joints2d"], torch.ones(count, 16))], 1)
     return Said(Prediction(**told, six=six, camera=camera, depth=told["joints3d_drawn"][..., 2], confidence=nothing), 0.0)
 
 

@@ -1,6 +1,7 @@
 """What the optimisation fit says of samples, in a network's words: joints by the detector, poses by fitting."""
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,23 +19,38 @@ from stages.detector.detect import Detections
 TOGETHER = 32  # samples that are fitted at a time
 
 
-def fit_all(samples: list[Sample], body: BodyModel) -> tuple[Prediction, float]:
-    """What detector and fit make of the samples' pictures, without heatmaps, and the seconds that both took."""
-    look, skeleton, parts = detector().detect, Skeleton(body), []  # as `predict` looks
-    began = time.perf_counter()
-    for start in range(0, len(samples), TOGETHER):
-        found = look([cleaned(sample.image) for sample in samples[start : start + TOGETHER]])
-        seen = _said(fit(found.joints, weights_of(found), body=body), found, skeleton)
+class Looked(NamedTuple):
+    """What the detector finds in samples, TOGETHER at a time, and the seconds that it took."""
+
+    found: list[Detections]
+    seconds: float
+
+
+def look_at(samples: list[Sample]) -> Looked:
+    """Their pictures, as `predict` looks at them."""
+    detect, began = detector().detect, time.perf_counter()
+    found = [detect([cleaned(sample.image) for sample in samples[i : i + TOGETHER]]) for i in range(0, len(samples), TOGETHER)]
+    return Looked(found, time.perf_counter() - began)
+
+
+def fit_all(looked: Looked, body: BodyModel, start: Prediction | None = None) -> tuple[Prediction, float]:
+    """What the fit makes of it, from nothing or from what a network says of all, without heatmaps; seconds of detector and fit."""
+    skeleton, parts, began = Skeleton(body), [], time.perf_counter()
+    for number, found in enumerate(looked.found):
+        rows = slice(number * TOGETHER, number * TOGETHER + len(found.joints))
+        known = {} if start is None else {name: getattr(start, name)[rows].numpy() for name in ("betas", "bone_scales")}
+        pose = None if start is None else start.pose[rows].numpy()
+        fits = fit(found.joints, weights_of(found), pose, body=body, **known)
+        seen = _said(fits, found, skeleton, known.get("betas", np.zeros((len(found.joints), 10))))
         parts.append([a for a in seen if a is not None])
-    seconds = time.perf_counter() - began
+    seconds = looked.seconds + time.perf_counter() - began
     return Prediction(*(torch.cat(column) for column in zip(*parts, strict=True))), seconds
 
 
-def _said(fits: Fit, found: Detections, skeleton: Skeleton) -> Prediction:
-    """The best reading of each figure, with the mean shape; where joints are seen, and how surely, is the detector's word."""
+def _said(fits: Fit, found: Detections, skeleton: Skeleton, shape: np.ndarray) -> Prediction:
+    """The best reading of each figure; where joints are seen, and how surely, is the detector's word."""
     best = fits.pose[:, 0], fits.bone_scales[:, 0], fits.camera[:, 0], found.joints, found.confidence
-    pose, scales, camera, joints2d, sure = (torch.from_numpy(np.asarray(a, np.float32)) for a in best)
-    betas = torch.zeros(len(pose), 10)
+    pose, scales, camera, joints2d, sure, betas = (torch.from_numpy(np.asarray(a, np.float32)) for a in (*best, shape))
     drawn = skeleton(pose, betas, scales)
     return Prediction(
         pose=pose,

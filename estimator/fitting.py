@@ -25,18 +25,21 @@ from stages.poses.fence import fenced
 from stages.projections.proportions import GROUPS as PAIRS
 
 STEPS, RATE, PATIENCE, ENOUGH = 150, 0.03, 15, 3e-3  # it ends where so many steps bring less than this share
+STEPS_FROM_START = 30  # a given start is near already; more steps lead away from it
 # Bones that change together, by name, and the group of each joint's bone.
 GROUPS = {name: tuple(sorted({j for pair in pairs for j in pair})) for name, pairs in PAIRS.items()}
 _GROUP = {joint: index for index, members in enumerate(GROUPS.values()) for joint in members}
 GROUP_OF_JOINT = [_GROUP[joint] for joint in range(24)]
 _PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 _SOFT = 0.05  # of the figure's size: errors below count by their square, above by their length
+_SOFT_DEPTH = 0.1  # metres, likewise
 _TEMPERATURE = 0.15  # of the scores: this much more loss is e times less likely
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What each term counts. Lengths are in the figure's own size (the spread of its joints), so they hold for any picture."""
+    """What each term counts. Lengths are in the figure's own size (the spread of its joints), so they hold for any picture; of depth,
+    in metres. Joints in a picture say little of depth, so that of a given start is held to more than the start itself."""
 
     place: float = 6.0
     direction: float = 2.0
@@ -44,7 +47,8 @@ class Weights:
     prior: float = 0.1
     limits: float = 1.0
     proportions: float = 0.3
-    start: float = 0.02
+    start: float = 0.1
+    depth: float = 5.0
     hints: float = 4.0
 
 
@@ -69,15 +73,18 @@ def fit(
     bone_scales: np.ndarray | None = None,
     hints: Sequence[Hints] | None = None,
     readings: int = 4,
-    steps: int = STEPS,
+    steps: int | None = None,
     terms: Weights = Weights(),
 ) -> Fit:
     """Poses of B figures from joints (B, 16, 2) px and how much each counts (B, 16), 0 where it was not seen.
 
-    start: poses (B, 24, 3, 3) to begin at and stay near, with their betas (B, 10) and bone_scales (B, 24); without it poses of the
-    prior. hints: what the user knows of each figure. readings: K. Equal input gives equal output on one machine.
+    start: poses (B, 24, 3, 3) to begin at and stay near, above all in depth, with their betas (B, 10) and bone_scales (B, 24); without
+    it poses of the prior. hints: what the user knows of each figure. readings: K. steps: at most so many; None: as many as it takes,
+    few where there is a start and no hint. Equal input gives equal output on one machine.
     """
-    return _Problem(joints2d, weights, start, body or load_body(), betas, bone_scales, hints, readings, terms).solve(steps)
+    problem = _Problem(joints2d, weights, start, body or load_body(), betas, bone_scales, hints, readings, terms)
+    near = start is not None and not problem.hinted
+    return problem.solve(steps or (STEPS_FROM_START if near else STEPS))
 
 
 class _Problem:
@@ -87,15 +94,17 @@ class _Problem:
         count = len(joints2d)
         self.count, self.terms = count, terms
         self.hints = [*(hints or [Hints()] * count)]
+        self.hinted = any(map(any, self.hints))
         begin = self._begin(joints2d, weights, start, body, readings)
         self.rows = begin.shape[1]
         self.begin = torch.from_numpy(begin.reshape(-1, 24, 3, 3)).float()
         first = torch.arange(len(self.begin)) % self.rows == 0
-        self.near = terms.start * first * (start is not None)
+        self.near = first * (start is not None)
         self.seen, self.weight, self.middle, self.size = _normal(self._repeat(joints2d), self._repeat(weights))
         self.skeleton, self.betas = Skeleton(body), self._repeat(np.zeros((count, 10)) if betas is None else betas)
         scales = self._repeat(np.ones((count, 24)) if bone_scales is None else bone_scales).log()
         self.log_scales = torch.stack([scales[:, list(members)].mean(1) for members in GROUPS.values()], 1)
+        self.depth = self._joints(self.begin, self.log_scales)[..., 2]
         self.bone_seen = self.seen[:, _CHILD] - self.seen[:, _PARENT]
         sure = torch.minimum(self.weight[:, _CHILD], self.weight[:, _PARENT])
         # The direction of a bone that points at the viewer is anybody's guess.
@@ -107,7 +116,7 @@ class _Problem:
         if start is None:
             return starts(joints2d, weights, body, self.hints, readings)
         given = np.asarray(start, np.float64)[:, None]
-        if not any(map(any, self.hints)) or readings == 1:
+        if not self.hinted or readings == 1:
             return given
         return np.concatenate([given, starts(joints2d, weights, body, self.hints, readings - 1)], 1)
 
@@ -136,10 +145,10 @@ class _Problem:
 
     def _loss(self, pose: Tensor, logs: Tensor, fence: Tensor) -> Tensor:
         """(N,) of poses (N, 24, 3, 3) and the logarithms (N, G) of the lengths of groups of bones."""
-        t, joints = self.terms, self.skeleton(pose, self.betas, logs[:, GROUP_OF_JOINT].exp())
-        scale, shift = _camera(joints, self.seen, self.weight)
+        t, joints = self.terms, self._joints(pose, logs)
+        scale, shift = camera_of(joints, self.seen, self.weight)
         flat = scale[:, None, None] * joints[..., :2] + shift[:, None]
-        off = ((flat - self.seen).square().sum(-1) + _SOFT**2).sqrt() - _SOFT
+        off = _soft((flat - self.seen).square().sum(-1), _SOFT)
         bones = joints[:, _CHILD] - joints[:, _PARENT]
         length = bones.norm(dim=-1).clamp(min=1e-4)
         return (
@@ -149,21 +158,26 @@ class _Problem:
             + t.prior * _priors()(pose)
             # The way back over the fence, as if it were flat here.
             + t.limits * (pose - fence)[:, 1:].square().sum((-1, -2, -3))
-            + t.proportions * (logs.square().mean(1) / 0.3**2)
-            + self.near * (pose - self.begin).square().sum((-1, -2, -3))
+            + t.proportions * ((logs - self.log_scales).square().mean(1) / 0.3**2)
+            + self.near * t.start * (pose - self.begin).square().sum((-1, -2, -3))
+            + self.near * t.depth * _soft((joints[..., 2] - self.depth).square(), _SOFT_DEPTH).mean(1)
             + t.hints * self._hinted(joints)
         )
 
+    def _joints(self, pose: Tensor, logs: Tensor) -> Tensor:
+        """Joints (N, 16, 3) m of poses with the logarithms (N, G) of the lengths of groups of bones."""
+        return self.skeleton(pose, self.betas, logs[:, GROUP_OF_JOINT].exp())
+
     def _hinted(self, joints: Tensor) -> Tensor:
         """What each row has of its user's hints unfulfilled."""
-        if not any(map(any, self.hints)):
+        if not self.hinted:
             return joints.new_zeros(())
         parts = joints.view(self.count, self.rows, 16, 3)
         return torch.stack([depth_gap(part, h) + contact_gap(part, h) for part, h in zip(parts, self.hints, strict=True)]).flatten()
 
     def _sorted(self, pose: Tensor, logs: Tensor, loss: Tensor) -> Fit:
         scales = logs[:, GROUP_OF_JOINT].exp()
-        scale, shift = _camera(self.skeleton(pose, self.betas, scales), self.seen, self.weight)
+        scale, shift = camera_of(self._joints(pose, logs), self.seen, self.weight)
         camera = torch.cat([(scale * self.size)[:, None], shift * self.size[:, None] + self.middle], 1)
         order = loss.view(self.count, -1).argsort(1)
         pick = torch.arange(self.count)[:, None], order
@@ -190,7 +204,7 @@ def foreshortening_cost(bones: Tensor, seen: Tensor, length: Tensor) -> Tensor:
     return (cosine - (seen.norm(dim=-1) / length.clamp(min=1e-4)).clamp(max=1)).abs()
 
 
-def _camera(joints: Tensor, seen: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def camera_of(joints: Tensor, seen: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The scale (N,) and shift (N, 2) that lay joints (N, 16, 3) best on those seen (N, 16, 2), by least squares."""
     share = (weight / weight.sum(1, keepdim=True))[..., None]
     flat = joints[..., :2]
@@ -208,6 +222,11 @@ def _normal(joints2d: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, 
     apart = joints2d - middle[:, None]
     size = (share * apart.square()).sum((1, 2)).sqrt().clamp(min=1e-3)
     return apart / size[:, None, None], weight, middle, size
+
+
+def _soft(square: Tensor, soft: float) -> Tensor:
+    """Lengths from their squares, but squares again well below `soft`."""
+    return (square + soft**2).sqrt() - soft
 
 
 def _mean(cost: Tensor, weight: Tensor) -> Tensor:

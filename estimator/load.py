@@ -103,7 +103,9 @@ class Estimator:
             asked = [hints[i] for i in again]
             found = fit(joints[again], weights[again], pose, body=self.body, betas=betas, bone_scales=scales, hints=asked)
             for i, figure, shape in zip(again, _fitted(found, joints[again], sure[again]), betas, strict=True):
-                seen[i] = replace(figure, betas=shape)
+                # A lone reading is the network's own, moved: the others are as they were.
+                others = figure.hypotheses if len(figure.hypotheses) > 1 else seen[i].hypotheses
+                seen[i] = replace(figure, betas=shape, hypotheses=others)
         return seen
 
     @torch.inference_mode()
@@ -127,7 +129,7 @@ def load_estimator(
 ) -> Estimator:
     """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
     method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
-    refine: let the fit go on from what the network says."""
+    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes three times as long."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
     if method == "fit" and weights:

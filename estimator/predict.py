@@ -36,7 +36,7 @@ class Options:
     method: str | None = None
     body: Path | None = None
     proportions: str = "drawn"
-    refine: bool = False
+    refine: bool = True
     joints2d: Path | None = None
     front: str = ""
     touch: str = ""

@@ -55,6 +55,7 @@ class Judge:
             "mpve": metrics.distance(skin, true_skin),
             "mpjpe_drawn": metrics.mpjpe(seen["joints3d_drawn"], truth["joints3d_drawn"]),
             "pck": metrics.pck(seen["joints2d"], truth["joints2d"], truth["visibility"]),
+            "pck_body": metrics.pck(laid_over(seen), truth["joints2d"], truth["visibility"]),
             "rotation": metrics.rotation_error(seen["pose"], truth["pose"]),
             "direction": metrics.direction_error(seen["joints3d"], truth["joints3d"]),
             "foreshortening": metrics.foreshortening_error(seen["joints3d_drawn"], truth["joints3d_drawn"]),
@@ -86,6 +87,12 @@ class Judge:
     @cached_property
     def _lsp14(self) -> np.ndarray:
         return regressor("lsp14", self._path).astype(np.float32)
+
+
+def laid_over(seen: dict[str, np.ndarray]) -> np.ndarray:
+    """Where the drawn joints (N, 16, 3) m of a Prediction lie in the picture (N, 16, 2) px, by its camera."""
+    camera = seen["camera"][:, None]
+    return camera[..., :1] * seen["joints3d_drawn"][..., :2] + camera[..., 1:]
 
 
 @cache

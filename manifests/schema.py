@@ -168,6 +168,7 @@ METRICS = pa.schema([
     _metric("mpve", "mm", "distance of the mesh's vertices"),
     _metric("mpjpe_drawn", "mm", "distance of the 16 joints of the drawn proportions"),
     _metric("pck", "share within 0.1 torso", "visible joints that were found in the picture", "high"),
+    _metric("pck_body", "share within 0.1 torso", "visible joints that the body, laid over the picture, has in their place", "high"),
     _metric("rotation", "degrees", "angle between local rotations"),
     _metric("direction", "degrees", "angle between bones in space"),
     _metric("foreshortening", "degrees", "by which bones lean more or less out of the picture plane, either way"),

@@ -324,7 +324,7 @@ def predict(
         str | None, typer.Option(help="network, or fit, which needs no weights; none: the network, the fit for a --body without --weights")
     ] = None,
     proportions: Annotated[str, typer.Option(help="of overlay, BVH and GLB: drawn, or body")] = "drawn",
-    refine: Annotated[bool, typer.Option("--refine", help="let the fit go on from what the model says")] = False,
+    refine: Annotated[bool, typer.Option(help="lay what the model says on the joints that the detector finds")] = True,
     joints2d: Annotated[Path | None, typer.Option(help='joints that you put in their place: {"left_wrist": [x, y]}, px')] = None,
     front: Annotated[str, typer.Option(help="limbs that reach towards the viewer: left_arm,right_leg")] = "",
     touch: Annotated[str, typer.Option(help="parts that touch: left_hand:head,right_hand:hips")] = "",

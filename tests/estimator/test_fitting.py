@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from estimator.fitting import direction_cost, fit, foreshortening_cost
+from estimator.fitting import Weights, direction_cost, fit, foreshortening_cost
 from estimator.hints import CHAINS, Hints, contact_gap, depth_gap, hints_of
 from estimator.pose_prior import PosePrior, drawn_poses
 from manifests.errors import UserError
@@ -160,6 +160,17 @@ def test_a_start_is_made_better_not_left(body):
     assert found.pose.shape[1] == 1 and np.linalg.norm(projected(body, found) - in_picture(seen), axis=-1).mean() < 0.4 * before
     error = [np.linalg.norm(joints_of(body, pose) - seen, axis=-1).mean() for pose in (start, found.pose[:, 0])]
     assert error[1] < error[0]
+
+
+def test_a_start_keeps_its_depth_where_joints_are_misread(body):
+    true = truths(8)
+    seen = joints_of(body, true)
+    misread = in_picture(seen) + np.random.default_rng(2).normal(0, 8, (8, 16, 2))  # px, of figures about 200 px high
+    found = fit(misread, np.ones((8, 16)), true, body=body)
+    free = fit(misread, np.ones((8, 16)), true, body=body, terms=Weights(depth=0, start=0))
+    off, off_free = (np.abs(joints_of(body, f.pose[:, 0])[..., 2] - seen[..., 2]).mean() for f in (found, free))
+    assert off < 0.7 * off_free
+    assert np.linalg.norm(projected(body, found) - misread, axis=-1).mean() < np.linalg.norm(in_picture(seen) - misread, axis=-1).mean()
 
 
 @pytest.mark.parametrize(("front", "touch", "says"), [

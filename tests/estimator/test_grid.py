@@ -5,12 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from estimator import load_estimator, picture
-from estimator.figure import figure_of_sample, figures_of, posed
-from estimator.fitted import fit_all
+from estimator.figure import Figure, figure_of_sample, figures_of, posed
+from estimator.fitted import fit_all, look_at
 from estimator.overlay import views
-from estimator.scan import read_scan
+from estimator.prediction import Prediction
+from estimator.scan import read_scan, scan_of
 from stages.body.model import load_body
 
 JUMP = Path(__file__).parent.parent / "data/drawings/cartoon_jump.png"
@@ -23,14 +25,30 @@ def body():
 
 def test_the_fit_is_judged_by_what_predict_says(body):
     image = 255 - read_scan(JUMP).clean  # light on dark
-    seen, seconds = fit_all([SimpleNamespace(image=image)], body)
+    looked = look_at([SimpleNamespace(image=image)])
+    seen, seconds = fit_all(looked, body)
     told, figure = load_estimator(method="fit")(image), figures_of(seen, [np.eye(2, 3)])[0]
-    for name in ("pose", "bone_scales", "camera", "joints2d", "confidence", "betas"):
-        np.testing.assert_allclose(getattr(figure, name), getattr(told, name), atol=1e-3, err_msg=name)
+    _same(figure, told)
     drawn = posed(body, figure).joints16
     np.testing.assert_allclose(seen.joints3d_drawn[0], drawn, atol=1e-4)
     np.testing.assert_allclose(seen.depth[0], drawn[:, 2], atol=1e-4)
     assert seconds > 0
+
+
+def test_a_refined_network_is_judged_by_what_predict_says(body):
+    image, network = read_scan(JUMP).clean, load_estimator()
+    looked = look_at([SimpleNamespace(image=image)])
+    start = network._seen(network.network, [scan_of(image)], looked.found[0].boxes)[0]
+    words = {name: torch.from_numpy(getattr(start, name)[None]).float() for name in ("pose", "betas", "bone_scales")}
+    seen, _ = fit_all(looked, body, Prediction(**words, **dict.fromkeys(set(Prediction._fields) - set(words))))
+    told = load_estimator(refine=True)(image)
+    _same(figures_of(seen, [np.eye(2, 3)])[0], told)
+    assert len(told.hypotheses) == len(start.hypotheses) > 1
+
+
+def _same(figure: Figure, told: Figure) -> None:
+    for name in ("pose", "bone_scales", "camera", "joints2d", "confidence", "betas"):
+        np.testing.assert_allclose(getattr(figure, name), getattr(told, name), atol=1e-3, err_msg=name)
 
 
 def test_the_true_body_lies_over_its_joints(sample, body):

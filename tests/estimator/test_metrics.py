@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 from estimator import metrics
 from estimator.intervals import Resamples
 from estimator.sample import from_hips
+from estimator.scores import laid_over
 from manifests.skeleton import NECK, RIGHT_HIP
 from stages.body.rotations import matrix_from_axis_angle
 
@@ -51,6 +52,13 @@ def test_pck_by_hand():
     visibility[0, :2], visibility[1] = 1, 0
     right, of = metrics.pck(seen, truth, visibility)
     assert right.tolist() == [12, 0] and of.tolist() == [14, 0]
+
+
+def test_a_body_is_laid_over_the_picture_by_its_camera():
+    joints = np.zeros((1, 16, 3), np.float32)
+    joints[0, 4] = (0.5, -0.25, 7)
+    flat = laid_over({"camera": np.array([[200.0, 64, 32]]), "joints3d_drawn": joints})
+    assert flat.shape == (1, 16, 2) and flat[0, 4].tolist() == [164, -18] and flat[0, 0].tolist() == [64, 32]
 
 
 def test_rotation_error_in_degrees():

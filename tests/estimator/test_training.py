@@ -146,7 +146,11 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     result = evaluate(dataset, tmp_path, None, dataset, log=lines.append, fit=True)
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
     assert (tmp_path / "evaluation.md").read_text() == lines[0] and "| pose2pose | all | 4 |" in lines[0]
-    assert list(result) == ["mean_pose", "fit", "global", "pose2pose"] and list(result["mean_pose"]) == ["ink", "stick", "all"]
+    assert list(result) == ["mean_pose", "fit", "global+fit", "pose2pose+fit", "global", "pose2pose"] and list(result["mean_pose"]) == [
+        "ink",
+        "stick",
+        "all",
+    ]
     for method in ("fit", "pose2pose"):
         for name in ("evaluation", "worst", "reliability"):
             assert cv2.imread(str(tmp_path / f"{method}.{name}.png")) is not None
