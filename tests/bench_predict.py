@@ -1,5 +1,5 @@
-"""Milliseconds a sketch of `load_estimator`, by part, one sketch at a time and 32, and of the optimisation fit: `make bench-predict`;
-the last line is one JSON object.
+"""Milliseconds a sketch of `load_estimator`, by part, one sketch at a time and 32, alone and refined, and of the optimisation fit:
+`make bench-predict`; the last line is one JSON object.
 
 60 fixed sketches of the renderer, read from files. Parts: `scan` decodes and cleans a file, `finder` finds the figure, `joints` reads
 its joints, `network` is the model, `figures` all the rest (crops, frames). Each figure is the second fastest of several rounds over
@@ -91,10 +91,10 @@ def watched(estimator: Estimator) -> Clock:
     clock = Clock()
     clock.watch("finder", estimator.detector.finder, "look")
     clock.watch("joints", estimator.detector.eyes, "read")
-    if estimator.network is None:
-        clock.watch("fit", load, "fit")
-    else:
+    if estimator.network:
         clock.watch("network", estimator.network.net, "forward")
+    if estimator.refine or not estimator.network:
+        clock.watch("fit", load, "fit")
     return clock
 
 
@@ -114,10 +114,13 @@ def measure(weights: Path | None, count: int, rounds: int) -> dict[str, Any]:
         paths = sketches(Path(folder), count)
         print(f"{count} sketches of {SIZE} px, {torch.get_num_threads()} threads, {weights or 'the bundled weights'}")
         alone, together = both(estimator, paths, rounds, "model")
+        refined, refined_together = both(load_estimator(weights, refine=True), paths, rounds, "refined")
         fit, fit_together = both(load_estimator(method="fit"), paths, rounds, "fit")
     return {
         "ms_batch1": alone["all"], "ms_per_sketch_batch32": together["all"], "fit_ms": fit["fit"],
-        "parts_batch1": alone, "parts_batch32": together, "fit_parts_batch1": fit, "fit_parts_batch32": fit_together,
+        "refined_ms_batch1": refined["all"], "refined_ms_per_sketch_batch32": refined_together["all"],
+        "parts_batch1": alone, "parts_batch32": together, "refined_parts_batch1": refined, "refined_parts_batch32": refined_together,
+        "fit_parts_batch1": fit, "fit_parts_batch32": fit_together,
     }  # fmt: skip
 
 
