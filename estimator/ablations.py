@@ -6,6 +6,8 @@ every variant. The last line is one JSON object: variant: metric: difference to 
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -83,8 +85,7 @@ class Bench:
         """Make its data and train it, where that is not done, and judge it: how much greater each metric is than that of the model
         it is a variant of; of a model itself, its own values."""
         recipe = self._recipe(variant.of or variant.name, variant.training)
-        data = self.out / "data" / _folder(variant.data)
-        self._make(data, variant.data)
+        data = self._make(variant.data)
         path = train(data / "dataset", self.out / _folder(variant.name), recipe.estimator, recipe.seed, self.body)
         self.scores[variant.name] = self._scores(path)
         return self._told(variant)
@@ -92,12 +93,17 @@ class Bench:
     def _recipe(self, model: str, training: tuple[str, ...]) -> Recipe:
         return load_recipe(RECIPE, [f"estimator.model={model}", *_plan()["training"], *training, *self.changes])
 
-    def _make(self, folder: Path, data: str) -> None:
-        """By the command that a user has: it knows what is done and what is stale."""
+    def _make(self, data: str) -> Path:
+        """The run of a dataset, by the command that a user has: it knows what is done and what is stale. A variant begins with what the
+        base has, so that only the stages which differ are done again."""
+        folder = self.out / "data" / _folder(data)
+        if data != BASE and not folder.exists():
+            _link(self._make(BASE), folder)
         given = [word for change in (*_plan()["data"][data], *self.changes) for word in ("--set", change)]
         done = subprocess.run([sys.executable, "-m", "pipeline", "run", RECIPE, "--run", str(folder), *given], check=False)
         if done.returncode:
             raise UserError(f"{folder}: its dataset was not made; see above")
+        return folder
 
     def _scores(self, path: Path) -> Scores:
         net, config, _ = load_model(path, Skeleton(load_body(self.body)))
@@ -111,6 +117,14 @@ class Bench:
         if not variant.of:
             return {name: resamples.mean(values) for name, values in mine.items()}
         return {name: resamples.difference(values, of_rows(self.scores[variant.of][name], rows)) for name, values in mine.items()}
+
+
+def _link(run: Path, folder: Path) -> None:
+    """A copy of a run that takes no room: files of stages are replaced, never written to. Lock and logs are each run's own."""
+    part = folder.with_name(f".{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(run, part, copy_function=os.link, ignore=shutil.ignore_patterns("lock", "events"))
+    part.rename(folder)
 
 
 def _folder(name: str) -> str:

@@ -39,12 +39,14 @@ def test_the_table_marks_what_is_not_chance():
 def test_a_small_one_runs_to_its_end_and_goes_on(dataset, tmp_path):
     small = ("poses.count=18", "partition_size=18", "split.val=0.3", "sketches.source=renderer", "estimator.steps=2", "estimator.size=64")
     given = [word for change in small for word in ("--set", change)]
-    only = ["--only", "without contact", "--only", "features of the whole picture in place of those at the joints"]
+    only = ["--only", "without contact", "--only", "without the filter"]
     command = [sys.executable, "-m", "estimator.ablations", str(tmp_path), "--held-out", str(dataset), *only, *given]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert list(told) == ["pose2pose", *(only[i] for i in (3, 1))]
     assert told["pose2pose"]["pa_mpjpe"]["value"] > 0 and (tmp_path / "ablations.md").read_text() in done.stdout
+    kept, own = (sorted((tmp_path / "data" / data / "sketches").glob("*.parquet")) for data in ("base", "unfiltered"))
+    assert kept and all(a.samefile(b) for a, b in zip(kept, own, strict=True))  # only the filter was done again
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert again.stdout.count("nothing to do") == 3 and json.loads(again.stdout.splitlines()[-1]) == told
