@@ -49,4 +49,4 @@ def test_a_small_one_runs_to_its_end_and_goes_on(dataset, tmp_path):
     kept, own = (sorted((tmp_path / "data" / data / "sketches").glob("*.parquet")) for data in ("base", "unfiltered"))
     assert kept and all(a.samefile(b) for a, b in zip(kept, own, strict=True))  # only the filter was done again
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert again.stdout.count("nothing to do") == 3 and json.loads(again.stdout.splitlines()[-1]) == told
+    assert again.stdout.count("trained already") == 3 and json.loads(again.stdout.splitlines()[-1]) == told
