@@ -129,7 +129,7 @@ def load_estimator(
 ) -> Estimator:
     """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
     method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
-    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes three times as long."""
+    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes more than twice as long."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
     if method == "fit" and weights:
