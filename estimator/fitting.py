@@ -25,7 +25,7 @@ from stages.poses.fence import fenced
 from stages.projections.proportions import GROUPS as PAIRS
 
 STEPS, RATE, PATIENCE, ENOUGH = 150, 0.03, 15, 3e-3  # it ends where so many steps bring less than this share
-STEPS_FROM_START = 30  # a given start is near already; more steps lead away from it
+STEPS_FROM_START = 30  # a given start is near already: more steps gain little in the picture and lose as much in space
 # Bones that change together, by name, and the group of each joint's bone.
 GROUPS = {name: tuple(sorted({j for pair in pairs for j in pair})) for name, pairs in PAIRS.items()}
 _GROUP = {joint: index for index, members in enumerate(GROUPS.values()) for joint in members}
