@@ -28,7 +28,7 @@ class Figure:
     pose (24, 3, 3) local rotations, the root in the camera frame; betas (10,); bone_scales (24,) as in the labels, 1 where nothing
     is known of them; camera (3,): px per metre, then the hips' midpoint in px; joints2d (16, 2) px where the joints were seen;
     confidence (16,) in [0, 1]; hypotheses: ways to read the drawing, best first; of a fit the first is `pose` itself; a network's
-    `pose` is what it says of all limbs at once, which may be none of them.
+    `pose` is what it says of all limbs at once, which may be none of them; refining moves `pose` alone.
     """
 
     pose: np.ndarray
