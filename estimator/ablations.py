@@ -77,8 +77,7 @@ class Bench:
         self.out, self.changes = out, changes
         recipe = self._recipe("pose2pose", ())
         self.body = recipe.body.path
-        sketches = Sketches(open_held_out(held_out).url, "val", recipe.estimator.size)
-        self.judge = Judge(self.body, [sketches[index] for index in range(len(sketches))])
+        self.judge = Judge(self.body, list(Sketches(open_held_out(held_out).url, "val", recipe.estimator.size)))
         self.scores: dict[str, Scores] = {}
 
     def measure(self, variant: Variant) -> dict[str, Value]:

@@ -112,6 +112,9 @@ class Sketches(data.Dataset[Sample]):
             self._cache[index] = sample
         return sample
 
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
+
     def _entries(self, shard: ShardFile) -> "list[_Entry]":
         with self._dataset.open(shard.shard) as file:
             found = places(file, self._dataset.address(shard.shard))

@@ -42,8 +42,7 @@ class Scale:
 
     def __init__(self, run: Path, recipe: Recipe, held_out: str, drawings: Path):
         self.run, self.recipe = run, recipe
-        sketches = Sketches(open_held_out(held_out).url, "val", recipe.estimator.size)
-        self.judge = Judge(recipe.body.path, [sketches[index] for index in range(len(sketches))])
+        self.judge = Judge(recipe.body.path, list(Sketches(open_held_out(held_out).url, "val", recipe.estimator.size)))
         self.drawings = list(read_annotated(drawings))
 
     def measure(self, size: int, out: Path) -> dict[str, Value]:

@@ -46,12 +46,12 @@ def evaluate(
     dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print, fit: bool = False
 ) -> Table:
     """Compare, on the val split of `dataset`, every model `<out>/<name>/model.safetensors` with the mean pose of the train split of
-    `train`, with the bundled model where it looks at pictures of their size, and with the optimisation fit if asked, from nothing and
-    from where each model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals.
+    `train`, with the bundled model where it needs no larger pictures than they do, and with the optimisation fit if asked, from nothing
+    and from where each model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals. Every
+    model looks at pictures of its own size, the fit at the largest of them.
 
     Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, judged.parquet (what was
-    said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model, or models of
-    different picture sizes.
+    said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model.
     """
     files = sorted(out.glob(f"*/{MODEL}"))
     if not files:
@@ -73,21 +73,25 @@ def evaluate(
 
 
 def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path, fit: bool) -> tuple[Judge, dict[str, Said]]:
-    """What each method says of the val split, all seen at one size."""
+    """What each method says of the val split, in px of the largest pictures that a model looks at."""
     skeleton = Skeleton(load_body(body))
     nets = {file.parent.name: load_model(file, skeleton)[:2] for file in files}
-    sizes = {config.size for _, config in nets.values()}
-    if len(sizes) > 1:
-        raise UserError(f"{files[0].parent.parent}: its models look at pictures of different sizes; train all at one size")
-    sketches = Sketches(dataset, "val", size := sizes.pop())
+    size = max(config.size for _, config in nets.values())
     nets = _bundled(skeleton, size) | nets
-    samples = [sketches[index] for index in range(len(sketches))]
-    judge = Judge(body, samples)
-    said = {MEAN: say_mean(Sketches(train, "train", size), len(samples))}
+    samples = {side: list(Sketches(dataset, "val", side)) for side in {size, *(config.size for _, config in nets.values())}}
+    judge = Judge(body, samples[size])
+    said = {MEAN: say_mean(Sketches(train, "train", size), len(judge.samples))}
     with fixed_threads():
-        by_nets = {name: predict_all(net, samples, config.batch) for name, (net, config) in nets.items()}
+        by_nets = {name: _say_net(net, samples[config.size], config, size) for name, (net, config) in nets.items()}
         said |= (_fits(by_nets, judge) if fit else {}) | {name: Said(*words) for name, words in by_nets.items()}
     return judge, said
+
+
+def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int) -> tuple[Prediction, float]:
+    """What a network sees in pictures of its own size, in px of pictures of another; the seconds that it took."""
+    seen, seconds = predict_all(net, samples, config.batch)
+    scale = size / config.size
+    return seen._replace(joints2d=seen.joints2d * scale, camera=seen.camera * scale), seconds
 
 
 def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[str, Said]:
@@ -101,9 +105,9 @@ def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[st
 
 
 def _bundled(skeleton: Skeleton, size: int) -> dict[str, tuple[nn.Module, Estimator]]:
-    """The model that comes with SKEP, where it looks at pictures of this size and knows the body."""
+    """The model that comes with SKEP, where it needs no larger pictures than these and knows the body."""
     words = json.loads((BUNDLED / WORDS).read_bytes())
-    if words["config"]["size"] != size or words["body"] != skeleton.digest():
+    if words["config"]["size"] > size or words["body"] != skeleton.digest():
         return {}
     return {OURS: load_model(BUNDLED / MODEL, skeleton)[:2]}
 
