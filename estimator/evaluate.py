@@ -12,10 +12,10 @@ from torch import nn
 
 from estimator import picture
 from estimator.baseline import mean_pose
+from estimator.camera import laid
 from estimator.data import Sketches
 from estimator.figure import Figure, figure_of_sample, figures_of
 from estimator.fitted import fit_all, look_at
-from estimator.fitting import camera_of
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.judged import as_parquet, judged
@@ -119,7 +119,7 @@ def say_mean(train: Sketches, count: int) -> Said:
     told["joints2d"] = told["joints2d"] * train.size
     nothing = torch.zeros(count, 16)
     six = torch.zeros(count, 24, 6)
-    camera = torch.cat([part.view(count, -1) for part in camera_of(told["joints3d_drawn"], told["joints2d"], torch.ones(count, 16))], 1)
+    camera = laid(told["joints3d_drawn"], told["joints2d"], torch.ones(count, 16))
     return Said(Prediction(**told, six=six, camera=camera, depth=told["joints3d_drawn"][..., 2], confidence=nothing), 0.0)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from estimator.camera import laid, project
 from estimator.hints import Hints, contact_gap, depth_gap
 from estimator.pose_prior import PosePrior
 from estimator.rotations import from_6d, to_6d
@@ -146,15 +147,14 @@ class _Problem:
     def _loss(self, pose: Tensor, logs: Tensor, fence: Tensor) -> Tensor:
         """(N,) of poses (N, 24, 3, 3) and the logarithms (N, G) of the lengths of groups of bones."""
         t, joints = self.terms, self._joints(pose, logs)
-        scale, shift = camera_of(joints, self.seen, self.weight)
-        flat = scale[:, None, None] * joints[..., :2] + shift[:, None]
-        off = _soft((flat - self.seen).square().sum(-1), _SOFT)
+        camera = laid(joints, self.seen, self.weight)
+        off = _soft((project(joints, camera) - self.seen).square().sum(-1), _SOFT)
         bones = joints[:, _CHILD] - joints[:, _PARENT]
         length = bones.norm(dim=-1).clamp(min=1e-4)
         return (
             t.place * _mean(off, self.weight)
             + t.direction * _mean(direction_cost(bones[..., :2], self.bone_seen), self.bone_weight)
-            + t.foreshortening * _mean(foreshortening_cost(bones, self.bone_seen, scale[:, None] * length), self.sure)
+            + t.foreshortening * _mean(foreshortening_cost(bones, self.bone_seen, camera[:, :1] * length), self.sure)
             + t.prior * _priors()(pose)
             # The way back over the fence, as if it were flat here.
             + t.limits * (pose - fence)[:, 1:].square().sum((-1, -2, -3))
@@ -177,8 +177,8 @@ class _Problem:
 
     def _sorted(self, pose: Tensor, logs: Tensor, loss: Tensor) -> Fit:
         scales = logs[:, GROUP_OF_JOINT].exp()
-        scale, shift = camera_of(self._joints(pose, logs), self.seen, self.weight)
-        camera = torch.cat([(scale * self.size)[:, None], shift * self.size[:, None] + self.middle], 1)
+        camera = laid(self._joints(pose, logs), self.seen, self.weight) * self.size[:, None]
+        camera[:, 1:] += self.middle
         order = loss.view(self.count, -1).argsort(1)
         pick = torch.arange(self.count)[:, None], order
 
@@ -202,16 +202,6 @@ def foreshortening_cost(bones: Tensor, seen: Tensor, length: Tensor) -> Tensor:
     (..., E) long, in the same unit. A bone drawn longer than it can be is in the plane, no more."""
     cosine = (bones[..., :2].square().sum(-1) + 1e-8).sqrt() / bones.norm(dim=-1).clamp(min=1e-4)
     return (cosine - (seen.norm(dim=-1) / length.clamp(min=1e-4)).clamp(max=1)).abs()
-
-
-def camera_of(joints: Tensor, seen: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The scale (N,) and shift (N, 2) that lay joints (N, 16, 3) best on those seen (N, 16, 2), by least squares."""
-    share = (weight / weight.sum(1, keepdim=True))[..., None]
-    flat = joints[..., :2]
-    here, there = (share * flat).sum(1), (share * seen).sum(1)
-    a, b = flat - here[:, None], seen - there[:, None]
-    scale = ((share * a * b).sum((1, 2)) / (share * a * a).sum((1, 2)).clamp(min=1e-6)).clamp(min=0.05)
-    return scale, there - scale[:, None] * here
 
 
 def _normal(joints2d: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

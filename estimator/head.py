@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from estimator.losses.places import project
+from estimator.camera import camera_of, laid_on_its_joints, project
 from estimator.prediction import Prediction
 from estimator.rotations import from_6d, to_6d
 from estimator.skeleton import Skeleton
@@ -37,7 +37,7 @@ class FigureHead(nn.Module):
         betas, numbers = self.whole(pooled).split([10, 3], dim=1)
         camera = camera_of(numbers, size)
         drawn = self.skeleton(pose, betas, bone_scales)
-        return Prediction(
+        seen = Prediction(
             pose=pose,
             six=six,
             betas=betas,
@@ -49,6 +49,7 @@ class FigureHead(nn.Module):
             joints3d_drawn=drawn,
             confidence=self.confidence(self.sure(known)),
         )
+        return seen if where is None or self.training else laid_on_its_joints(seen)
 
 
 class Confidence(nn.Module):
@@ -63,11 +64,6 @@ class Confidence(nn.Module):
     def forward(self, odds: Tensor) -> Tensor:
         slope, offset = self.calibration
         return (slope * odds + offset).sigmoid()
-
-
-def camera_of(numbers: Tensor, size: int) -> Tensor:
-    """A network's numbers (B, 3), 0 for a figure in the middle, to a Prediction's camera of a picture of `size` px a side."""
-    return torch.cat([size / 2 * numbers[:, :1].exp(), size * (numbers[:, 1:] + 0.5)], dim=1)
 
 
 def zeroed(layer: Layer) -> Layer:

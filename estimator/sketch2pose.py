@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from estimator.camera import camera_of, laid_on_its_joints
 from estimator.features import Features
 from estimator.frozen import Frozen
-from estimator.head import Confidence, camera_of
+from estimator.head import Confidence
 from estimator.pose2pose import DEPTH_RANGE
 from estimator.prediction import Prediction
 from estimator.regressor import Regressor, layer_centres
@@ -39,7 +40,7 @@ class Sketch2PoseNet(nn.Module):
         pose = torch.cat([from_6d(six)[:, None], body], 1)
         betas, camera, scales = said.whole.split([10, 3, 24], dim=1)
         size, bone_scales = images.shape[-1], scales.exp()
-        return Prediction(
+        seen = Prediction(
             pose=pose,
             six=torch.cat([six[:, None], to_6d(body)], 1),
             betas=betas,
@@ -52,3 +53,4 @@ class Sketch2PoseNet(nn.Module):
             confidence=self.confidence(said.sure),
             depth_heat=said.depth_heat,
         )
+        return seen if self.training else laid_on_its_joints(seen)

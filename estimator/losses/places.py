@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from estimator.batch import Batch
+from estimator.camera import project
 from estimator.prediction import Prediction
 from manifests.skeleton import LEFT_HIP, NECK, RIGHT_HIP
 
@@ -64,11 +65,6 @@ def found(seen: Tensor, truth: Tensor) -> Tensor:
     """Which joints (B, 16, 2) lie within 0.1 torso lengths, neck to the hips' midpoint in the drawing, of their places."""
     torso = (truth[:, NECK] - truth[:, (RIGHT_HIP, LEFT_HIP)].mean(1)).norm(dim=-1, keepdim=True)
     return (seen - truth).norm(dim=-1) <= NEAR * torso
-
-
-def project(joints3d: Tensor, camera: Tensor) -> Tensor:
-    """Weak perspective: joints (B, 16, 3) m to (B, 16, 2) px by camera (B, 3)."""
-    return camera[:, None, :1] * joints3d[..., :2] + camera[:, None, 1:]
 
 
 def _apart(joints2d: Tensor, truth: Batch) -> Tensor:

@@ -5,11 +5,14 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from estimator.camera import laid, project
 from estimator.models import load_model
 from estimator.pose2pose import PositionNet, pool_at
 from estimator.rotations import axis_angle, from_6d, mean_rotation, to_6d
 from estimator.sample import from_hips
 from estimator.skeleton import Skeleton
+from estimator.state import BUNDLED as OURS
+from estimator.state import MODEL
 from manifests.errors import UserError
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
@@ -64,6 +67,33 @@ def test_heatmaps_and_pooling_share_one_scale():
     torch.testing.assert_close(where[0, 0, :2], torch.tensor([2.5 / 4, 1.5 / 4]))
     torch.testing.assert_close(pool_at(features, where[..., :2])[0, 0], torch.ones(1))
     assert heat.shape == (1, 16, 6, 6) and heat[0, 0].argmax() == 2 * 6 + 3
+
+
+def test_a_camera_is_found_again_and_heeds_the_weights():
+    rng = np.random.default_rng(3)
+    joints, camera = (torch.from_numpy(rng.uniform(low, high, size)).float() for low, high, size in ((-1, 1, (4, 16, 3)), (10, 90, (4, 3))))
+    seen, weight = project(joints, camera), torch.ones(4, 16)
+    torch.testing.assert_close(laid(joints, seen, weight), camera, rtol=1e-4, atol=1e-3)
+    seen[:, 5] += 1000
+    weight[:, 5] = 0
+    torch.testing.assert_close(laid(joints, seen, weight), camera, rtol=0, atol=0.1)
+
+
+def test_a_figure_in_use_lies_on_the_joints_that_were_read(skeleton):
+    """No camera near by lays it better; while it learns, the camera is the network's own."""
+    net, _, _ = load_model(OURS / MODEL, skeleton)
+    pictures = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        learning, used = net.train()(pictures), net.eval()(pictures)
+
+    def off(camera: torch.Tensor) -> torch.Tensor:
+        apart = (project(used.joints3d_drawn, camera) - used.joints2d).square().sum(-1)
+        return (used.confidence.square() * apart).sum(1)
+
+    torch.testing.assert_close(learning.pose, used.pose)
+    assert (off(learning.camera) > off(used.camera)).all()
+    for change in torch.eye(3):
+        assert (off(used.camera + change) > off(used.camera)).all() and (off(used.camera - change) > off(used.camera)).all()
 
 
 def test_a_file_that_is_no_model_is_a_sentence():
