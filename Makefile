@@ -42,7 +42,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations data-size poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test kill-demo bench-labels bench-drawing bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations data-size poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test kill-demo bench-labels bench-drawing bench-filter bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -203,6 +203,9 @@ bench-predict: $(READY) ## ms a sketch of the estimator, by part, and of the fit
 
 bench-drawing: $(READY) ## drawings a second, by style
 	$(BIN)/python -m tests.bench_drawing
+
+bench-filter: $(READY) ## ms a sketch of the filter, in single precision and in bfloat16
+	$(BIN)/python -m tests.bench_filter
 
 clean-venv: ## remove .venv
 	rm -rf $(VENV)

@@ -192,6 +192,7 @@ class Filter(Section):
     style: Check = Check()
     detector: Path | None = Field(None, json_schema_extra={"content": True})
     calibration: Path | None = Field(None, json_schema_extra={"content": True})
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="of reading joints; bfloat16: fast where `skep doctor` says so")
 
 
 class Duplicates(Section):
@@ -270,7 +271,7 @@ class Plan(Section):
     """Rates that `skep plan` reckons with until a run has measured its own."""
 
     seconds_per_sample: dict[str, Weight] = {
-        "poses": 0.0003, "projections": 0.008, "sketches": 0.47, "filter": 0.2, "select": 0.0002, "shards": 0.002, "index": 0.03,
+        "poses": 0.0003, "projections": 0.008, "sketches": 0.47, "filter": 0.14, "select": 0.0002, "shards": 0.002, "index": 0.03,
     }  # fmt: skip
     bytes_per_sample: Count = 60_000
 

@@ -38,6 +38,7 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "filter.ink.border": (0.5, ["filter", "index"]),
     "filter.detector": ("{body}", ["filter", "index"]),
     "filter.calibration": ("{body}", ["filter", "index"]),
+    "filter.dtype": ("bfloat16", ["filter", "index"]),
     "shards.samples": (3, ["select", "index"]),
     "shards.megabytes": (100.0, ["select", "index"]),
     "card.title": ("Drawings", ["index"]),

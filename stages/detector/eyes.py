@@ -29,16 +29,28 @@ class Eyes(ABC):
     """Reads crops (B, 256, 192, 3) uint8. `mirror`: map i of a mirrored crop is map mirror[i] of the crop."""
 
     mirror: Sequence[int]
+    net: Any
+    dtype = torch.float32
+
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """Choose the arithmetic of the network; what it says is in single precision."""
+        self.dtype = dtype
+        if dtype != torch.float32:
+            self.net.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def read(self, crops: Tensor, flip: bool) -> Reading:
         """Joints of each crop; with `flip`, the mean of what the crop and its mirror image show."""
-        maps, visibility = self.maps(crops)
+        maps, visibility = self._mixed(crops)
         if flip:
-            mirrored, seen = self.maps(crops.flip(2))
+            mirrored, seen = self._mixed(crops.flip(2))
             order = list(self.mirror)
             maps, visibility = (maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2
         return self.joints(maps, visibility)
+
+    def _mixed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(crops.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.maps(crops)
 
     @abstractmethod
     def maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +72,7 @@ class OwnEyes(Eyes):
     def maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Distributions (B, 16, 64, 48) and probabilities (B, 16, 3)."""
         seen = self.net(normalised(crops))
-        return spread(seen.logits), seen.visibility.softmax(-1)
+        return spread(seen.logits), seen.visibility.float().softmax(-1)
 
     def joints(self, maps: Tensor, visibility: Tensor) -> Reading:
         """A joint is as sure as its distribution is narrow."""

@@ -1,5 +1,7 @@
 """Is there a drawing on the paper? Finds blank and black pictures, and figures that run off the sheet."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -15,11 +17,12 @@ _WITHIN = 0.09  # of the side: how far a table or a scanner's lid may show
 
 def check(image: np.ndarray, ink_config: Ink) -> tuple[bool, str, float]:
     """(keep, reason, share of pixels that differ from the paper) of an RGB picture (H, W, 3) uint8. The reason is empty if kept."""
-    inked = _ink(image)
+    paper = paper_of(image)
+    inked = _ink(image, paper)
     share = float(inked.mean())
     plain = share < 1 - _PLAIN and not _is_brushed(image)
     cut = plain and _rim(_ink_in_any_light(image, inked)) > ink_config.border
-    reason = _reason(share, _is_black(paper_of(image)), cut, ink_config)
+    reason = _reason(share, _is_black(paper), cut, ink_config)
     return not reason, reason, share
 
 
@@ -39,9 +42,8 @@ def _fullest_cell(colours: np.ndarray, offset: int) -> tuple[int, np.ndarray]:
     return int(counts[best]), np.median(colours[keys == best], axis=0)
 
 
-def _ink(image: np.ndarray) -> np.ndarray:
-    """Pixels (H, W) bool that are not paper. Black is never paper: a black picture is one of ink."""
-    paper = paper_of(image)
+def _ink(image: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """Pixels (H, W) bool that are not paper (3,). Black is never paper: a black picture is one of ink."""
     away = np.abs(image.astype(np.int16) - paper.astype(np.int16)).max(-1) > _DIFFERS
     return ~away if _is_black(paper) else away
 
@@ -62,13 +64,20 @@ def _ink_in_any_light(image: np.ndarray, inked: np.ndarray) -> np.ndarray:
     """Ink (64, 64) bool of a sheet that may have been photographed: paper is a quadratic in x and y that fits what is not ink."""
     small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float32)
     paper = cv2.resize(inked.astype(np.float32), (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).ravel() < 0.5
-    y, x = (np.indices((_THUMBNAIL, _THUMBNAIL)).reshape(2, -1) / _THUMBNAIL - 0.5).astype(np.float32)
-    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1)
+    terms = _quadratic()
     for _ in range(3):
         if paper.sum() > len(terms) * _PLAIN / 2:
-            light = terms @ np.linalg.lstsq(terms[paper], small[paper], rcond=None)[0]
+            known = terms[paper]
+            light = terms @ np.linalg.solve(known.T @ known, known.T @ small[paper])
             paper = np.abs(small - light).max(1) < _DIFFERS
     return ~paper.reshape(_THUMBNAIL, _THUMBNAIL)
+
+
+@cache
+def _quadratic() -> np.ndarray:
+    """The terms (4096, 6) of a quadratic in x and y at the pixels of a thumbnail."""
+    y, x = np.indices((_THUMBNAIL, _THUMBNAIL)).reshape(2, -1) / _THUMBNAIL - 0.5
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1)
 
 
 def _is_brushed(image: np.ndarray) -> bool:

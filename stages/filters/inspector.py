@@ -16,7 +16,7 @@ class Inspector:
     def __init__(self, config: Filter, device: str):
         torch.set_num_threads(1)
         self.config = config
-        self.detector = load_detector(config.detector, device)
+        self.detector = load_detector(config.detector, device, dtype=getattr(torch, config.dtype))
         self.calibration = read_calibration(config.calibration, config.detector)
 
     def verdicts(self, pictures: list[np.ndarray], rows: list[dict]) -> list[tuple[str, dict[str, float]]]:

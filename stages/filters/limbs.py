@@ -21,7 +21,8 @@ LIMBS: dict[Limb, Limb] = {(2, 3, 4): (3, 4), (5, 6, 7): (6, 7), (8, 9, 10): (9,
 # Of a limb: its faintest bone against the paper's texture, its clearest against the figure's other bones, the confidence in its
 # joints, their closeness to the labels, and that of the opposite limb, which a reader takes for both where one is missing.
 EVIDENCE = ("texture", "bones", "confidence", "near", "opposite")
-_TRUNK = ((2, 8), (5, 11), (8, 11), (2, 5))  # its outline, beside the bones
+# The bones, and beside them the trunk's outline.
+_FIGURE = np.array((*EDGES, (2, 8), (5, 11), (8, 11), (2, 5)))
 _SHORT, _REACH = 0.25, 0.25  # torso lengths: a bone drawn shorter says nothing; how far to its sides is looked
 _AWAY, _CLEAR = (-0.9, -0.6, 0.6, 0.9), 0.3  # torso lengths: where the texture is looked at, and how far from every bone
 _GRAIN, _PLAIN = 3.0, 3.0  # levels: what is added to the texture, and what it is where the figure leaves no room
@@ -80,7 +81,7 @@ def _textures(look: Look, image: np.ndarray, bone: tuple[int, int]) -> Iterator[
     for away in _AWAY:
         moved = places + away * unit_of(look) * side
         if (moved >= 0).all() and (moved < (width, height)).all():
-            clear = [_distance(moved, *look.joints[list(edge)]) > _CLEAR * unit_of(look) for edge in (*EDGES, *_TRUNK)]
+            clear = _distances(moved, look.joints, _FIGURE) > _CLEAR * unit_of(look)
             yield from _levels(image, moved, np.all(clear, axis=0))
 
 
@@ -95,18 +96,18 @@ def _beside(look: Look, bone: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, 
 
 def _own(joints: np.ndarray, places: np.ndarray, off: np.ndarray, bone: set[int]) -> np.ndarray:
     """Which of the places are nearer to the bone than to any other, and not in the head: bool, the shape of places[..., 0]."""
-    own = np.linalg.norm(places - joints[0], axis=-1) > _HEAD * np.linalg.norm(joints[0] - joints[1])
-    for edge in (*EDGES, *_TRUNK):
-        if set(edge) != bone:
-            own &= _distance(places, *joints[list(edge)]) > off
-    return own
+    others = np.array([edge for edge in _FIGURE if set(edge) != bone])
+    outside_head = np.linalg.norm(places - joints[0], axis=-1) > _HEAD * np.linalg.norm(joints[0] - joints[1])
+    return outside_head & np.all(_distances(places, joints, others) > off, axis=0)
 
 
-def _distance(places: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """From the segment between a and b."""
-    way = b - a
-    share = np.clip((places - a) @ way / max(float(way @ way), 1e-6), 0, 1)
-    return np.linalg.norm(places - a - share[..., None] * way, axis=-1)
+def _distances(places: np.ndarray, joints: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Of places (..., 2) from the segments between joints (16, 2) that edges (E, 2) name: (E, ...)."""
+    spread = (len(edges), 2, *[1] * (places.ndim - 1))
+    (x0, y0), (dx, dy) = (ends.reshape(spread).swapaxes(0, 1) for ends in (joints[edges[:, 0]], joints[edges[:, 1]] - joints[edges[:, 0]]))
+    x, y = places[..., 0] - x0, places[..., 1] - y0
+    share = np.clip((x * dx + y * dy) / np.maximum(dx * dx + dy * dy, 1e-6), 0, 1)
+    return np.sqrt((x - share * dx) ** 2 + (y - share * dy) ** 2)
 
 
 def _levels(image: np.ndarray, places: np.ndarray, own: np.ndarray) -> list[float]:

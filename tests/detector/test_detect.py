@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from stages.detector.finders import read_person_finder
 from stages.detector.weights import BUNDLED, FINDER, POSE
 from tests.detector.figures import drawings, figure
 
+DRAWINGS = Path(__file__).parents[1] / "data/drawings"
 PICTURES = [figure(i)[0] for i in range(11)] + [np.full((90, 300, 3), 200, np.uint8), figure(20)[0][:, 60:201]]
 
 
@@ -62,6 +64,16 @@ def test_what_comes_back(detector):
     for share in (found.visibility, found.styles):
         np.testing.assert_allclose(share.sum(-1), 1, atol=1e-5)
     assert all(np.isfinite(getattr(found, name)).all() for name in shapes)
+
+
+def test_lower_precision_reads_the_same():
+    """The bundled detector, as the filter's `dtype` asks for it: other sums, the same joints, in single precision again."""
+    drawings = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in sorted(DRAWINGS.glob("*.png"))[:4]]
+    exact, rough = (load_detector(dtype=dtype).detect(drawings) for dtype in (torch.float32, torch.bfloat16))
+    apart = np.linalg.norm(exact.joints - rough.joints, axis=-1) / np.ptp(exact.boxes[:, 1::2], axis=1)[:, None]
+    assert 0 < np.median(apart) < 2e-3
+    assert all(getattr(rough, name).dtype == getattr(exact, name).dtype for name in exact.__dataclass_fields__)
+    assert np.abs(exact.visibility - rough.visibility).mean() < 0.02
 
 
 def test_no_pictures_no_detections(detector):
