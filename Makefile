@@ -198,8 +198,8 @@ bench-labels: $(READY) ## poses and projections a second, against a plain loop o
 gallery: $(READY) ## docs/gallery.jpg: random drawings of the six styles
 	$(BIN)/python -m tests.gallery docs/gallery.jpg 20 10
 
-bench-predict: $(READY) ## ms a sketch of the estimator, by part, and of the fit; WEIGHTS=folder of a training
-	$(BIN)/python -m tests.bench_predict $(if $(WEIGHTS),--weights $(WEIGHTS))
+bench-predict: $(READY) ## ms a sketch of the estimator, by part, and of the fit; WEIGHTS=folder of a training DTYPE=bfloat16
+	$(BIN)/python -m tests.bench_predict $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(DTYPE),--dtype $(DTYPE))
 
 bench-drawing: $(READY) ## drawings a second, by style
 	$(BIN)/python -m tests.bench_drawing

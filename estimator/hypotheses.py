@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 from torch import Tensor
 
 from estimator.flips import CHOICES, LIMBS, Bones, Limb, reflected
@@ -45,7 +46,7 @@ def hypotheses(seen: Prediction, index: int, skeleton: Skeleton, count: int = 5)
     options = _options(pose, betas, scales, skeleton)
     joints = _joints(np.stack([o.pose for o in options]), betas, scales, skeleton)
     depths = None if seen.depth_heat is None else seen.depth_heat[index].detach().cpu().double().numpy()
-    scores = np.array([_score(o, drawn, depths) for o, drawn in zip(options, joints, strict=True)])
+    scores = _scores(options, joints, depths)
     readings = list(product(*([i for i, o in enumerate(options) if o.name == name] for name in LIMBS)))
     totals = np.array([scores[list(chosen)].sum() for chosen in readings])
     log_share = totals - np.logaddexp.reduce(totals)
@@ -110,13 +111,18 @@ def _joined(pose: np.ndarray, options: list[_Option]) -> np.ndarray:
     return out
 
 
-def _score(option: _Option, joints: np.ndarray, depths: np.ndarray | None) -> float:
-    """Log likelihood, up to a constant of its limb, of an option with drawn joints (16, 3), given depth_heat (16, D)."""
-    mine = [option.limb.upper, option.limb.lower]
-    beyond = angle_between(option.pose[mine], fenced(option.pose[None])[0, mine])
-    limits = -0.5 * ((beyond / BEYOND) ** 2).sum()
-    read = 0.0 if depths is None else sum(_at(depths[j], joints[j, 2]) for j in option.limb.moved)
-    return float(limits + read + _common(option))
+def _scores(options: list[_Option], joints: np.ndarray, depths: np.ndarray | None) -> np.ndarray:
+    """Log likelihoods (N,), up to a constant of each limb, of options with drawn joints (N, 16, 3), given depth_heat (16, D)."""
+    poses = np.stack([o.pose for o in options])
+    beyond = (angle_between(poses, fenced(poses)) / BEYOND) ** 2
+    limits = [-0.5 * row[[o.limb.upper, o.limb.lower]].sum() for o, row in zip(options, beyond, strict=True)]
+    read = [0.0 if depths is None else _read(o, drawn, depths) for o, drawn in zip(options, joints, strict=True)]
+    return np.array(limits) + np.array(read) + np.array([_common(o) for o in options])
+
+
+def _read(option: _Option, joints: np.ndarray, depths: np.ndarray) -> float:
+    """Log share of where a limb's joints, of (16, 3) m, lie in depth."""
+    return sum(_at(depths[j], joints[j, 2]) for j in option.limb.moved)
 
 
 def _at(shares: np.ndarray, depth: float) -> float:
@@ -127,14 +133,16 @@ def _at(shares: np.ndarray, depth: float) -> float:
 
 def _common(option: _Option) -> float:
     """Log density of a limb's rotations among those of the prior, girdle included."""
-    joints = [SMPL_PARENTS[option.limb.upper], option.limb.upper, option.limb.lower]
-    joints = joints if joints[0] else joints[1:]  # hips hang on the pelvis, whose turn is the view's
-    apart = ((_bank()[:, joints] - option.pose[joints]) ** 2).sum((1, 2, 3)) / 2  # near 0 the squared angle
-    return float(np.logaddexp.reduce(-apart / (2 * NEAR**2)))
+    chain = (SMPL_PARENTS[option.limb.upper], option.limb.upper, option.limb.lower)
+    joints = tuple(joint for joint in chain if joint)  # hips hang on the pelvis, whose turn is the view's
+    # Half the sum of the squares of a difference of rotations, near 0 the squared angle, is three less their inner product.
+    apart = 3 * len(joints) - _bank(joints) @ option.pose[list(joints)].ravel()
+    return float(logsumexp(-apart / (2 * NEAR**2)))
 
 
 @cache
-def _bank() -> np.ndarray:
-    """Local rotations (BANK, 24, 3, 3) drawn from the prior."""
+def _bank(joints: tuple[int, ...]) -> np.ndarray:
+    """Local rotations (BANK, 9 for each of the joints) drawn from the prior."""
     rng, prior = generator(0, "bank", "hypotheses"), load_prior()
-    return prior.decode(prior.place(np.concatenate([rng.random((BANK, 1)), rng.normal(size=(BANK, LATENT))], 1)))
+    poses = prior.decode(prior.place(np.concatenate([rng.random((BANK, 1)), rng.normal(size=(BANK, LATENT))], 1)))
+    return poses[:, list(joints)].reshape(BANK, -1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -52,9 +52,9 @@ class Network(NamedTuple):
 class Estimator:
     """Reads pictures. `network`: a trained model, or None for the fit alone."""
 
-    def __init__(self, network: Network | None = None, body: Path | None = None, refine: bool = False):
+    def __init__(self, network: Network | None = None, body: Path | None = None, refine: bool = False, dtype: str = "float32"):
         self.network, self.refine, self.body = network, refine, load_body(body)
-        self.detector = detector()
+        self.detector = detector(dtype)
         self.method = network.name if network else "fit"
 
     def __call__(self, image: np.ndarray | str | Path, hints: Hints | None = None, corrections: Corrections | None = None) -> Figure:
@@ -119,17 +119,22 @@ class Estimator:
         return [replace(figure, hypotheses=_readings(seen, i, skeleton)) for i, figure in enumerate(figures)]
 
 
-def detector() -> Detector:
+def detector(dtype: str = "float32") -> Detector:
     """The bundled detector, a picture a pass: mostly one drawing is asked for, and on a CPU more in a pass are no faster."""
-    return load_detector(batch=1)
+    return load_detector(batch=1, dtype=getattr(torch, dtype))
 
 
 def load_estimator(
-    weights: str | Path | None = None, method: str | None = None, body: Path | None = None, refine: bool = False
+    weights: str | Path | None = None,
+    method: str | None = None,
+    body: Path | None = None,
+    refine: bool = False,
+    dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Estimator:
     """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
     method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
-    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes more than twice as long."""
+    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes more than twice as long.
+    dtype: of reading joints; bfloat16 is fast where `skep doctor` says that the CPU has instructions for it."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
     if method == "fit" and weights:
@@ -137,8 +142,8 @@ def load_estimator(
     if method is None and body and not weights:
         method = "fit"
     if method == "fit":
-        return Estimator(None, body)
-    return Estimator(read_net(Path(weights or BUNDLED), body), body, refine)
+        return Estimator(None, body, dtype=dtype)
+    return Estimator(read_net(Path(weights or BUNDLED), body), body, refine, dtype)
 
 
 def read_net(folder: Path, body: Path | None) -> Network:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from estimator.mixed import Mixed
 from estimator.rotations import from_6d, to_6d
 
 JOINTS = 23  # of SMPL, all but the root
@@ -38,7 +39,7 @@ class Coded(NamedTuple):
     commitment: Tensor
 
 
-class PoseCodes(nn.Module):
+class PoseCodes(Mixed):
     """Local rotations (B, 23, 3, 3) to codes and back."""
 
     book: Tensor
@@ -68,12 +69,15 @@ class PoseCodes(nn.Module):
 
     def encode(self, pose: Tensor) -> Tensor:
         """Poses (B, 23, 3, 3) to what their tokens would like to say, (B, T, D)."""
-        mixed = self.encoder(self.enter(to_6d(pose)))
-        return self.to_code(self.gather(mixed.mT).mT)
+        with self.mixed(pose):
+            mixed = self.encoder(self.enter(to_6d(pose)))
+            return self.to_code(self.gather(mixed.mT).mT).float()
 
     def decode(self, said: Tensor) -> Tensor:
         """Tokens (B, T, D), codes of the book or mixtures of them, to poses (B, 23, 3, 3)."""
-        return from_6d(self.leave(self.decoder(self.scatter(self.from_code(said).mT).mT)))
+        with self.mixed(said):
+            six = self.leave(self.decoder(self.scatter(self.from_code(said).mT).mT))
+        return from_6d(six.float())
 
     def mixture(self, logits: Tensor) -> Tensor:
         """The pose (B, 23, 3, 3) of tokens that are not sure which code they are, logits (B, T, K)."""

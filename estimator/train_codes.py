@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from estimator.footing import CODES
+from estimator.mixed import set_dtype
 from estimator.pose_codes import CodesSize, PoseCodes
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError, command
@@ -30,7 +31,7 @@ from stages.poses.stage import Poses
 from stages.tensorfile import read_tensors
 from stages.training import State, interruptible
 
-VERSION = 2  # change it when the same poses would train to other weights
+VERSION = 3  # change it when the same poses would train to other weights
 DEFAULT = CodesSize()
 BATCH, RATE, EMA, COMMITMENT, APART = 256, 1e-3, 0.995, 0.25, 4.0
 _AT_ONCE, _JUDGED, _LOG_EVERY, _SAVE_EVERY = 2000, 2000, 200, 1000
@@ -59,13 +60,17 @@ def _ids() -> Iterator[list[str]]:
             yield [f"{style}-{i:06d}" for i in range(first, first + _AT_ONCE)]
 
 
-def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed: int, size: CodesSize = DEFAULT) -> dict[str, float]:
-    """Train on poses (N, 24, 3, 3) and write codes.safetensors to `out`; what is lost of the held-out ones. It can be stopped."""
+def train_codes(
+    poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed: int, size: CodesSize = DEFAULT, dtype: str = "float32"
+) -> dict[str, float]:
+    """Train on poses (N, 24, 3, 3), in arithmetic of `dtype`, and write codes.safetensors to `out`; what is lost of the held-out ones.
+    It can be stopped."""
     out.mkdir(parents=True, exist_ok=True)
-    identity = {"version": VERSION, "seed": seed, "steps": steps, "poses": len(poses), "size": asdict(size)}
+    identity = {"version": VERSION, "seed": seed, "steps": steps, "poses": len(poses), "size": asdict(size), "dtype": dtype}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = PoseCodes(size)
+    set_dtype(net, getattr(torch, dtype))
     state, skeleton = State(net, out / "codes.checkpoint.safetensors", identity, EMA), Skeleton(load_body())
     known = torch.from_numpy(np.concatenate([poses, mirrored(poses)])[:, 1:].astype(np.float32))
     with interruptible():
@@ -75,6 +80,7 @@ def train_codes(poses: np.ndarray, held: np.ndarray, out: Path, steps: int, seed
                 state.save(step + 1)
             if (step + 1) % _LOG_EVERY == 0:
                 print(f"codes {step + 1}/{steps}  loss {loss:.4f}", flush=True)
+    set_dtype(net, torch.float32)
     with state.averaged():
         figures = judge(net, skeleton, torch.from_numpy(held[:, 1:].astype(np.float32)))
         write_half(out / CODES.name, net, {**identity, "held_out": figures})
@@ -97,7 +103,7 @@ def load_codes(path: Path) -> PoseCodes:
 def judge(net: PoseCodes, skeleton: Skeleton, held: Tensor) -> dict[str, float]:
     """Of poses (N, 23, 3, 3) written in codes and read again: mean distance of joints in mm, mean angle in degrees, codes in use."""
     coded = net(held)
-    apart = (_joints(skeleton, coded.pose) - _joints(skeleton, held)).norm(dim=-1).mean()
+    apart = (posed(skeleton, coded.pose) - posed(skeleton, held)).norm(dim=-1).mean()
     angle = np.degrees(angle_between(coded.pose.numpy(), held.numpy())).mean()
     return {"joints_mm": 1000 * apart.item(), "degrees": float(angle), "codes_used": float(coded.codes.unique().numel())}
 
@@ -107,7 +113,7 @@ def _step(state: State, skeleton: Skeleton, known: Tensor, step: int, steps: int
     net: Any = state.net
     pose = known[torch.from_numpy(rng.integers(len(known), size=BATCH))]
     coded = net(pose)
-    apart = (_joints(skeleton, coded.pose) - _joints(skeleton, pose)).norm(dim=-1).mean()
+    apart = (posed(skeleton, coded.pose) - posed(skeleton, pose)).norm(dim=-1).mean()
     loss = (coded.pose - pose).abs().mean() + APART * apart + COMMITMENT * coded.commitment
     warm, fall = min(1.0, (step + 1) / 100), 0.5 * (1 + np.cos(np.pi * step / steps))
     state.update(loss, step, RATE * warm * float(fall))
@@ -115,7 +121,7 @@ def _step(state: State, skeleton: Skeleton, known: Tensor, step: int, steps: int
     return loss.item()
 
 
-def _joints(skeleton: Skeleton, pose: Tensor) -> Tensor:
+def posed(skeleton: Skeleton, pose: Tensor) -> Tensor:
     """The sixteen joints (B, 16, 3) m of body poses (B, 23, 3, 3) that stand upright."""
     root = torch.eye(3).expand(len(pose), 1, 3, 3)
     return skeleton(torch.cat([root, pose], 1), pose.new_zeros(len(pose), 10))
@@ -129,10 +135,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="bfloat16: fast where `skep doctor` says so")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     train, held = draw_poses(args.recipe, args.poses, "train"), draw_poses(args.recipe, _JUDGED, "val")
-    print(json.dumps({name: round(value, 2) for name, value in train_codes(train, held, args.out, args.steps, args.seed).items()}))
+    print(
+        json.dumps(
+            {name: round(value, 2) for name, value in train_codes(train, held, args.out, args.steps, args.seed, dtype=args.dtype).items()}
+        )
+    )
 
 
 if __name__ == "__main__":

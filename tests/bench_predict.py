@@ -107,17 +107,17 @@ def both(estimator: Estimator, paths: Sequence[Path], rounds: int, what: str) ->
     return found
 
 
-def measure(weights: Path | None, count: int, rounds: int) -> dict[str, Any]:
+def measure(weights: Path | None, count: int, rounds: int, dtype: Any) -> dict[str, Any]:
     """Every figure, in ms a sketch."""
-    estimator = load_estimator(weights)
+    estimator = load_estimator(weights, dtype=dtype)
     with tempfile.TemporaryDirectory() as folder:
         paths = sketches(Path(folder), count)
-        print(f"{count} sketches of {SIZE} px, {torch.get_num_threads()} threads, {weights or 'the bundled weights'}")
+        print(f"{count} sketches of {SIZE} px, {torch.get_num_threads()} threads, joints in {dtype}, {weights or 'the bundled weights'}")
         alone, together = both(estimator, paths, rounds, "model")
-        refined, refined_together = both(load_estimator(weights, refine=True), paths, rounds, "refined")
-        fit, fit_together = both(load_estimator(method="fit"), paths, rounds, "fit")
+        refined, refined_together = both(load_estimator(weights, refine=True, dtype=dtype), paths, rounds, "refined")
+        fit, fit_together = both(load_estimator(method="fit", dtype=dtype), paths, rounds, "fit")
     return {
-        "ms_batch1": alone["all"], "ms_per_sketch_batch32": together["all"], "fit_ms": fit["fit"],
+        "dtype": dtype, "ms_batch1": alone["all"], "ms_per_sketch_batch32": together["all"], "fit_ms": fit["fit"],
         "refined_ms_batch1": refined["all"], "refined_ms_per_sketch_batch32": refined_together["all"],
         "parts_batch1": alone, "parts_batch32": together, "refined_parts_batch1": refined, "refined_parts_batch32": refined_together,
         "fit_parts_batch1": fit, "fit_parts_batch32": fit_together,
@@ -127,13 +127,14 @@ def measure(weights: Path | None, count: int, rounds: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="folder of a finished training; none for the bundled model")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of reading joints")
     parser.add_argument("--count", type=int, default=COUNT, help="sketches")
     parser.add_argument("--rounds", type=int, default=3, help="at least two, over all sketches; the second fastest counts")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
-    print(json.dumps(measure(args.weights, args.count, args.rounds)))
+    print(json.dumps(measure(args.weights, args.count, args.rounds, args.dtype)))
 
 
 if __name__ == "__main__":

@@ -41,12 +41,11 @@ class Eyes(ABC):
     @torch.inference_mode()
     def read(self, crops: Tensor, flip: bool) -> Reading:
         """Joints of each crop; with `flip`, the mean of what the crop and its mirror image show."""
-        maps, visibility = self._mixed(crops)
-        if flip:
-            mirrored, seen = self._mixed(crops.flip(2))
-            order = list(self.mirror)
-            maps, visibility = (maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2
-        return self.joints(maps, visibility)
+        if not flip:
+            return self.joints(*self._mixed(crops))
+        (maps, mirrored), (visibility, seen) = (both.chunk(2) for both in self._mixed(torch.cat([crops, crops.flip(2)])))
+        order = list(self.mirror)
+        return self.joints((maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2)
 
     def _mixed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(crops.device.type, self.dtype, enabled=self.dtype != torch.float32):

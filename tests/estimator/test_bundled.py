@@ -4,14 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from estimator.data import Sketches
 from estimator.evaluate import say_mean
+from estimator.footing import CODES
 from estimator.inference import predict_all
 from estimator.judge import error
 from estimator.load import load_estimator, read_net
+from estimator.rotations import from_6d, to_6d
 from estimator.scores import Judge, Said
 from estimator.state import BUNDLED, finished
+from estimator.train_codes import judge as judge_codes
+from estimator.train_codes import load_codes, posed
 from manifests.errors import UserError
 from manifests.sample import style_of
 from manifests.skeleton import STYLES
@@ -36,6 +41,15 @@ def test_it_is_finished_and_small():
     assert finished(BUNDLED) is not None
     assert sum(file.stat().st_size for file in BUNDLED.rglob("*")) <= MOST_BYTES
     assert "held out" in (BUNDLED / "README.md").read_text().lower()
+
+
+def test_the_codes_can_say_poses_that_they_have_not_seen(judge, skeleton):
+    """Written in codes and read again, they are nearly what they were; bodies in their mean pose are five times as far off."""
+    poses = torch.from_numpy(judge.truth["pose"][:, 1:])
+    again = judge_codes(load_codes(CODES), skeleton, poses)
+    mean = from_6d(to_6d(poses).mean(0)).expand_as(poses)
+    nobody = (posed(skeleton, mean) - posed(skeleton, poses)).norm(dim=-1).mean().item() * 1000
+    assert again["joints_mm"] < 0.2 * nobody and again["codes_used"] > 100
 
 
 def test_it_beats_the_mean_pose_in_every_style(judge):
