@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from estimator.guidance import Guidance
 from estimator.head import zeroed
-from estimator.mixed import Mixed
+from estimator.mixed import Mixed, frozen
 from manifests.skeleton import JOINTS
 from stages.sketches.generator.conditions import condition, pose_map
 from stages.sketches.generator.folder import Source, open_pipeline
@@ -30,7 +31,10 @@ class Generator:
 
     def __init__(self, folder: str | Path, device: str = "cpu"):
         pipeline = open_pipeline(Source(str(folder)), None, torch.float32, device)
-        self.vae, self.unet, self.controlnet = (net.eval().requires_grad_(False) for net in _parts(pipeline))
+        self.vae, self.unet, self.controlnet = (frozen(net) for net in (pipeline.vae, pipeline.unet, pipeline.controlnet))
+        if device == "cpu":  # whose fused attention is slow on its way back
+            self.unet.set_attn_processor(AttnProcessor())
+            self.controlnet.set_attn_processor(AttnProcessor())
         self.stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.recorders = [_record(block) for block in self.unet.up_blocks]
 
@@ -133,10 +137,6 @@ def _record(block: Any) -> _Recorder:
         for layer in transformer.transformer_blocks:
             layer.attn2.set_processor(recorder)
     return recorder
-
-
-def _parts(pipeline: Any) -> tuple[Any, Any, Any]:
-    return pipeline.vae, pipeline.unet, pipeline.controlnet
 
 
 def _fitted(maps: Tensor, like: Tensor) -> Tensor:

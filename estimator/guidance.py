@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from estimator.mixed import frozen
 from stages.detector.crops import HEIGHT, PADDING, PICTURE, WIDTH
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.heatmaps import COLUMNS, ROWS, decode, spread
@@ -32,7 +33,7 @@ class Guide:
     """
 
     def __init__(self, finder: FinderNet, eyes: PoseNet, cells: int):
-        self.finder, self.eyes, self.cells = finder.eval().requires_grad_(False), eyes.eval().requires_grad_(False), cells
+        self.finder, self.eyes, self.cells = frozen(finder), frozen(eyes), cells
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Guidance:

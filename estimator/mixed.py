@@ -1,6 +1,7 @@
 """Arithmetic of lower precision for the large parts of a model, while its weights and what it says stay in float32."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,3 +22,8 @@ def set_dtype(net: nn.Module, dtype: torch.dtype) -> None:
     for part in net.modules():
         if isinstance(part, Mixed):
             part.dtype = dtype
+
+
+def frozen(net: Any) -> Any:
+    """A network that is used and not trained, in the layout that convolutions are fastest in."""
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
