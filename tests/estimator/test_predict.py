@@ -187,6 +187,12 @@ def test_a_trained_model_reads_and_is_refined(tmp_path, dataset):
     assert off[1] < 0.3 * off[0]
 
 
+def test_joints_are_read_in_lower_precision_on_request(estimator):
+    fast, exact = load_estimator(method="fit", dtype="bfloat16")(JUMP), estimator(JUMP)
+    off = np.linalg.norm(fast.joints2d - exact.joints2d, axis=1)
+    assert off.any() and np.median(off) < 1  # px of a picture of 512
+
+
 def test_a_box_lies_in_the_middle_of_the_models_input():
     corners = apply(square(np.array([10.0, 20, 50, 100]), 128, 0.8), np.array([[10.0, 20], [50, 100]]))
     assert np.allclose(corners.mean(0), 64) and np.allclose(np.ptp(corners, axis=0), [51.2, 102.4])
