@@ -139,11 +139,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     train, held = draw_poses(args.recipe, args.poses, "train"), draw_poses(args.recipe, _JUDGED, "val")
-    print(
-        json.dumps(
-            {name: round(value, 2) for name, value in train_codes(train, held, args.out, args.steps, args.seed, dtype=args.dtype).items()}
-        )
-    )
+    figures = train_codes(train, held, args.out, args.steps, args.seed, dtype=args.dtype)
+    print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
 
 
 if __name__ == "__main__":
