@@ -135,7 +135,7 @@ def _common(option: _Option) -> float:
     """Log density of a limb's rotations among those of the prior, girdle included."""
     chain = (SMPL_PARENTS[option.limb.upper], option.limb.upper, option.limb.lower)
     joints = tuple(joint for joint in chain if joint)  # hips hang on the pelvis, whose turn is the view's
-    # Half the sum of the squares of a difference of rotations, near 0 the squared angle, is three less their inner product.
+    # Half the squared distance of two rotations, near 0 the squared angle, is three less their inner product.
     apart = 3 * len(joints) - _bank(joints) @ option.pose[list(joints)].ravel()
     return float(logsumexp(-apart / (2 * NEAR**2)))
 

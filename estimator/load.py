@@ -137,6 +137,8 @@ def load_estimator(
     dtype: of reading joints; bfloat16 is fast where `skep doctor` says that the CPU has instructions for it."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
+    if dtype not in ("float32", "bfloat16"):
+        raise UserError(f"dtype {dtype}: expected float32 or bfloat16")
     if method == "fit" and weights:
         raise UserError("--method fit: it has no weights; leave --weights away, or take network")
     if method is None and body and not weights:

@@ -87,8 +87,8 @@ def load_detector(
     """A detector from `folder`: weights of `make train-detector`, or a ViTPose that transformers saved; None: the bundled one.
 
     finder: a folder of a pretrained object detector, whose persons take the place of our finder's boxes. Styles always come
-    from our own finder: that of the folder, or the bundled one. batch: pictures a pass. dtype: bfloat16 reads joints about three times
-    as fast on a CPU that has instructions for it, a twentieth of a pixel off at the median.
+    from our own finder: that of the folder, or the bundled one. batch: pictures a pass. dtype: bfloat16 reads joints about two to three
+    times as fast on a CPU that has instructions for it, a twentieth of a pixel off at the median.
     """
     home = BUNDLED if folder is None else Path(folder)
     if not home.is_dir():

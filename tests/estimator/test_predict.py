@@ -191,6 +191,8 @@ def test_joints_are_read_in_lower_precision_on_request(estimator):
     fast, exact = load_estimator(method="fit", dtype="bfloat16")(JUMP), estimator(JUMP)
     off = np.linalg.norm(fast.joints2d - exact.joints2d, axis=1)
     assert off.any() and np.median(off) < 1  # px of a picture of 512
+    with pytest.raises(UserError, match="dtype half: expected float32 or bfloat16"):
+        load_estimator(dtype="half")
 
 
 def test_a_box_lies_in_the_middle_of_the_models_input():
