@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from estimator.guidance import Guidance
 from estimator.head import zeroed
 from estimator.mixed import Mixed, frozen
+from manifests.errors import UserError
 from manifests.skeleton import JOINTS
 from stages.sketches.generator.conditions import condition, pose_map
 from stages.sketches.generator.folder import Source, open_pipeline
@@ -36,6 +37,10 @@ class Generator:
             self.unet.set_attn_processor(AttnProcessor())
             self.controlnet.set_attn_processor(AttnProcessor())
         self.stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        if not all(hasattr(block, "attentions") for block in self.unet.up_blocks):
+            raise UserError(
+                f"estimator.generator: {folder}: some levels of its U-Net have no attention; expected one of `make train-generator`"
+            )
         self.recorders = [_record(block) for block in self.unet.up_blocks]
 
     @property

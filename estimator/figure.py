@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from estimator.metrics import VISIBLE
+from estimator.prediction import Prediction
 from estimator.sample import Sample
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
 from stages.body.camera import project
@@ -15,10 +16,12 @@ from stages.body.rotations import axis_angle_from_matrix
 
 
 class Hypothesis(NamedTuple):
-    """One way to read the drawing: pose (24, 3, 3) as in Figure; score in [0, 1], those of a figure sum to 1."""
+    """One way to read the drawing: pose, bone_scales, camera as in Figure; score in [0, 1], those of a figure sum to 1."""
 
     pose: np.ndarray
     score: float
+    bone_scales: np.ndarray
+    camera: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +30,8 @@ class Figure:
 
     pose (24, 3, 3) local rotations, the root in the camera frame; betas (10,); bone_scales (24,) as in the labels, 1 where nothing
     is known of them; camera (3,): px per metre, then the hips' midpoint in px; joints2d (16, 2) px where the joints were seen;
-    confidence (16,) in [0, 1]; hypotheses: ways to read the drawing, best first; of a fit the first is `pose` itself; a network's
-    `pose` is what it says of all limbs at once, which may be none of them; refining moves `pose` alone.
+    confidence (16,) in [0, 1]; hypotheses: ways to read the drawing, best first; of a fit from joints the first is `pose` itself;
+    a network's `pose` is what it says of all limbs at once, which may be none of them.
     """
 
     pose: np.ndarray
@@ -45,6 +48,11 @@ def undistorted(figure: Figure) -> Figure:
     return replace(figure, bone_scales=np.ones(24))
 
 
+def as_read(figure: Figure, way: Hypothesis) -> Figure:
+    """The figure, read that way."""
+    return replace(figure, pose=way.pose, bone_scales=way.bone_scales, camera=way.camera)
+
+
 def posed(body: BodyModel, figure: Figure) -> Posed:
     """Skin and joints in the camera frame, metres from the hips' midpoint."""
     free = body.pose(axis_angle_from_matrix(figure.pose), figure.betas, figure.bone_scales)
@@ -52,17 +60,13 @@ def posed(body: BodyModel, figure: Figure) -> Posed:
     return Posed(free.vertices - middle, free.joints - middle, free.joints16 - middle)
 
 
-def figures_of(seen, matrices: np.ndarray | Sequence[np.ndarray]) -> list[Figure]:
-    """The B figures of an estimator's Prediction; matrices (B, 2, 3): from the picture's px to those of the network's input.
-
-    What a model does not say is filled in: bones of length 1, and confidence 1.
-    """
-    known = {name: value.detach().cpu().double().numpy() for name, value in seen._asdict().items() if hasattr(value, "detach")}
-    count = len(known["pose"])
-    scales, sure = known.get("bone_scales", np.ones((count, 24))), known.get("confidence", np.ones((count, 16)))
+def figures_of(seen: Prediction, matrices: np.ndarray | Sequence[np.ndarray]) -> list[Figure]:
+    """The B figures of an estimator's Prediction; matrices (B, 2, 3): from the picture's px to those of the network's input."""
+    names = ("pose", "betas", "bone_scales", "camera", "joints2d", "confidence")
+    columns = [getattr(seen, name).detach().cpu().double().numpy() for name in names]
     return [
-        Figure(known["pose"][i], known["betas"][i], scales[i], *_to_picture(known["camera"][i], known["joints2d"][i], matrix), sure[i])
-        for i, matrix in enumerate(matrices)
+        Figure(pose, betas, scales, *_to_picture(camera, joints2d, matrix), sure)
+        for pose, betas, scales, camera, joints2d, sure, matrix in zip(*columns, matrices, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,11 +11,11 @@ import torch
 
 from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
-from estimator.fitting import Fit, fit
 from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
 from estimator.models import default_device, load_model
 from estimator.prediction import Prediction
+from estimator.refining import Joints, fitted, heeded, refined
 from estimator.scan import Scan, read_scan, scan_of
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, finished
@@ -26,7 +27,7 @@ from stages.detector.detect import Detections, Detector, load_detector
 
 BATCH = 8  # pictures looked at together
 FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
-_LEAST_BOX, _LEAST_SURE = 0.4, 0.17  # score of the box, mean confidence of the joints: below either nobody is drawn
+_LEAST_BOX, _LEAST_SURE = 0.4, 0.2  # score of the box, mean confidence of the joints: below either nobody is drawn
 _LEAST_WEIGHT = 1e-3
 
 
@@ -49,6 +50,23 @@ class Network(NamedTuple):
     name: str
 
 
+class Way(Enum):
+    """How a picture is read: by the network alone, its figure then laid on the joints, or so as to heed hints, or by the fit alone."""
+
+    NETWORK = "network"
+    REFINE = "refine"
+    HEED = "heed"
+    FIT = "fit"
+
+
+class _Asked(NamedTuple):
+    """A picture, and what its user knows of it."""
+
+    scan: Scan
+    hints: Hints
+    corrections: Corrections
+
+
 class Estimator:
     """Reads pictures. `network`: a trained model, or None for the fit alone."""
 
@@ -67,46 +85,48 @@ class Estimator:
         return found.figure
 
     def read(self, scans: Sequence[Scan], hints: Sequence[Hints], corrections: Sequence[Corrections]) -> list[Reading | None]:
-        """A reading of each picture; None where nobody is found."""
-        out: list[Reading | None] = []
-        for i in range(0, len(scans), BATCH):
-            part = slice(i, i + BATCH)
-            out += self._read(scans[part], hints[part], corrections[part])
+        """A reading of each picture; None where nobody is found. No reading depends on what else was asked for, but for rounding."""
+        asked = list(map(_Asked, scans, hints, corrections))
+        out: list[Reading | None] = [None] * len(asked)
+        for way in Way:
+            rows = [i for i, one in enumerate(asked) if self._way(one) == way]
+            for part in (rows[i : i + BATCH] for i in range(0, len(rows), BATCH)):
+                for i, reading in zip(part, self._read(way, [asked[i] for i in part]), strict=True):
+                    out[i] = reading
         return out
 
-    def _read(self, scans: Sequence[Scan], hints: Sequence[Hints], corrections: Sequence[Corrections]) -> list[Reading | None]:
-        found = self.detector.detect([scan.clean for scan in scans])
-        there = [i for i in range(len(scans)) if _is_there(found, i) or corrections[i]]
-        if not there:
-            return [None] * len(scans)
-        joints, weights = _corrected(found, scans, corrections)
-        chosen = [scans[i] for i in there], found.boxes[there], joints[there], weights[there], found.confidence[there]
-        figures = self._figures(*chosen, [hints[i] for i in there])
-        readings = {i: self._reading(found, i, f, scans[i], corrections[i]) for i, f in zip(there, figures, strict=True)}
-        return [readings.get(i) for i in range(len(scans))]
-
-    def _reading(self, found: Detections, i: int, figure: Figure, scan: Scan, given: Corrections) -> Reading:
-        style = int(found.styles[i].argmax())
-        placed = _with(given, _in_file(figure, scan.scale))
-        return Reading(placed, scan, found.boxes[i] / scan.scale, STYLES[style], float(found.styles[i, style]), self.method)
-
-    def _figures(
-        self, scans: Sequence[Scan], boxes: np.ndarray, joints: np.ndarray, weights: np.ndarray, sure: np.ndarray, hints: list[Hints]
-    ) -> list[Figure]:
-        """Figures in px of the pictures as they are looked at. The user's word is heeded by fitting."""
+    def _way(self, asked: _Asked) -> Way:
         if self.network is None:
-            return _fitted(fit(joints, weights, body=self.body, hints=hints), joints, sure)
-        seen = self._seen(self.network, scans, boxes)
-        again = [i for i, w in enumerate(weights) if self.refine or any(hints[i]) or (w >= SURE).any()]
-        if again:
-            pose, betas, scales = (np.stack([getattr(seen[i], name) for i in again]) for name in ("pose", "betas", "bone_scales"))
-            asked = [hints[i] for i in again]
-            found = fit(joints[again], weights[again], pose, body=self.body, betas=betas, bone_scales=scales, hints=asked)
-            for i, figure, shape in zip(again, _fitted(found, joints[again], sure[again]), betas, strict=True):
-                # A lone reading is the network's own, moved: the others are as they were.
-                others = figure.hypotheses if len(figure.hypotheses) > 1 else seen[i].hypotheses
-                seen[i] = replace(figure, betas=shape, hypotheses=others)
-        return seen
+            return Way.FIT
+        if any(asked.hints):
+            return Way.HEED
+        return Way.REFINE if self.refine or asked.corrections else Way.NETWORK
+
+    def _read(self, way: Way, asked: list[_Asked]) -> list[Reading | None]:
+        # A second look, at the mirror image, is for the fit: a network alone asks only whether somebody is there.
+        found = self.detector.detect([one.scan.clean for one in asked], flip=way != Way.NETWORK)
+        there = [i for i, one in enumerate(asked) if _is_there(found, i) or one.corrections]
+        if not there:
+            return [None] * len(asked)
+        joints = Joints(*(part[there] for part in (*_corrected(found, asked), found.confidence)))
+        figures = self._figures(way, [asked[i] for i in there], found.boxes[there], joints)
+        readings = {i: self._reading(found, i, figure, asked[i]) for i, figure in zip(there, figures, strict=True)}
+        return [readings.get(i) for i in range(len(asked))]
+
+    def _reading(self, found: Detections, i: int, figure: Figure, asked: _Asked) -> Reading:
+        style, scale = int(found.styles[i].argmax()), asked.scan.scale
+        placed = _with(asked.corrections, _in_file(figure, scale))
+        return Reading(placed, asked.scan, found.boxes[i] / scale, STYLES[style], float(found.styles[i, style]), self.method)
+
+    def _figures(self, way: Way, asked: list[_Asked], boxes: np.ndarray, joints: Joints) -> list[Figure]:
+        """Figures in px of the pictures as they are looked at."""
+        hints = [one.hints for one in asked]
+        if self.network is None:
+            return fitted(joints, hints, self.body)
+        seen = self._seen(self.network, [one.scan for one in asked], boxes)
+        if way == Way.HEED:
+            return heeded(seen, joints, hints, self.body)
+        return refined(seen, joints, self.body) if way == Way.REFINE else seen
 
     @torch.inference_mode()
     def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
@@ -116,7 +136,7 @@ class Estimator:
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
         seen, skeleton = network.net(images.to(default_device())), Skeleton(self.body)
         figures = figures_of(seen, matrices)
-        return [replace(figure, hypotheses=_readings(seen, i, skeleton)) for i, figure in enumerate(figures)]
+        return [replace(figure, hypotheses=_readings(seen, i, skeleton, figure)) for i, figure in enumerate(figures)]
 
 
 def detector(dtype: str = "float32") -> Detector:
@@ -172,28 +192,20 @@ def weights_of(found: Detections) -> np.ndarray:
     return np.maximum((found.confidence * (1 - found.visibility[..., 0])) ** 2, _LEAST_WEIGHT)
 
 
-def _corrected(found: Detections, scans: Sequence[Scan], corrections: Sequence[Corrections]) -> tuple[np.ndarray, np.ndarray]:
+def _corrected(found: Detections, asked: Sequence[_Asked]) -> tuple[np.ndarray, np.ndarray]:
     """Joints (B, 16, 2) px and what each counts (B, 16); those that the user placed are certain."""
     joints, weights = np.array(found.joints, np.float64), weights_of(found)
-    for i, given in enumerate(corrections):
-        for name, point in given.items():
-            joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * scans[i].scale, SURE
+    for i, one in enumerate(asked):
+        for name, point in one.corrections.items():
+            joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * one.scan.scale, SURE
     return joints, weights
 
 
-def _readings(seen: Prediction, index: int, skeleton: Skeleton) -> tuple[Hypothesis, ...]:
-    """A drawing's readings by a network, its limbs leaning one way or the other; scores sum to 1."""
+def _readings(seen: Prediction, index: int, skeleton: Skeleton, figure: Figure) -> tuple[Hypothesis, ...]:
+    """A drawing's readings by a network, its limbs leaning one way or the other; they look the same in the picture."""
     found = hypotheses(seen, index, skeleton)
-    total = sum(reading.probability for reading in found)
-    return tuple(Hypothesis(reading.pose.double().numpy(), reading.probability / total) for reading in found)
-
-
-def _fitted(found: Fit, joints: np.ndarray, sure: np.ndarray) -> list[Figure]:
-    """The best reading of each figure, the others beside it."""
-    return [
-        Figure(pose[0], np.zeros(10), scales[0], camera[0], seen, confidence, tuple(map(Hypothesis, pose, score.tolist())))
-        for pose, scales, camera, score, _, seen, confidence in zip(*found, joints, sure, strict=True)
-    ]
+    total = sum(way.probability for way in found)
+    return tuple(Hypothesis(w.pose.double().numpy(), w.probability / total, figure.bone_scales, figure.camera) for w in found)
 
 
 def _with(given: Corrections, figure: Figure) -> Figure:
@@ -206,4 +218,5 @@ def _with(given: Corrections, figure: Figure) -> Figure:
 
 def _in_file(figure: Figure, scale: float) -> Figure:
     """From px of the picture as it is looked at to those of its file."""
-    return replace(figure, camera=figure.camera / scale, joints2d=figure.joints2d / scale)
+    ways = tuple(way._replace(camera=way.camera / scale) for way in figure.hypotheses)
+    return replace(figure, camera=figure.camera / scale, joints2d=figure.joints2d / scale, hypotheses=ways)

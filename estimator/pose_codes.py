@@ -94,10 +94,11 @@ class PoseCodes(Mixed):
         uses, sums = torch.zeros_like(self.uses), torch.zeros_like(self.sums)
         self.uses.lerp_(uses.index_add_(0, chosen, rows.new_ones(len(rows))), 1 - _MEMORY)
         self.sums.lerp_(sums.index_add_(0, chosen, rows), 1 - _MEMORY)
-        seldom = self.uses < _SELDOM * self.uses.mean()
+        mean = self.uses.mean()
+        seldom = self.uses < _SELDOM * mean
         fresh = rows[torch.randint(len(rows), (int(seldom.sum()),), generator=generator).to(rows.device)]
-        self.uses[seldom] = self.uses.mean()
-        self.sums[seldom] = fresh * self.uses.mean()
+        self.uses[seldom] = mean
+        self.sums[seldom] = fresh * mean
         self.book.copy_(self.sums / self.uses.clamp(min=1e-6)[:, None])
 
 

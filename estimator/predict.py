@@ -59,6 +59,7 @@ def predict(paths: Sequence[Path], out: Path, options: Options, log: Callable[[s
     """
     _check(options)
     pictures = _pictures(paths, options.joints2d)
+    _spare(pictures, out, options)
     hints_of(options.front, options.touch)
     estimator = load_estimator(options.weights, options.method, options.body, options.refine)
     if options.clip:
@@ -141,6 +142,15 @@ def _pictures(paths: Sequence[Path], joints2d: Path | None) -> list[_Picture]:
         raise UserError(f"{twice[0]}: two pictures of this name; predict them into two folders")
     given = read_corrections(joints2d, [file.name for file in files]) if joints2d else {}
     return [_Picture(file, name, given.get(file.name, {})) for file, name in zip(files, names, strict=True)]
+
+
+def _spare(pictures: list[_Picture], out: Path, options: Options) -> None:
+    """Raises UserError where a file that is read would be written over."""
+    given = {path.resolve() for path in (*(picture.path for picture in pictures), options.joints2d, options.body) if path}
+    stems = [*(picture.stem for picture in pictures), *([options.clip] if options.clip else [])]
+    for path in (out / f"{stem}.{ending}" for stem in stems for ending in options.formats):
+        if path.resolve() in given or (options.weights and path.resolve().parent == options.weights.resolve()):
+            raise UserError(f"{path}: it would be written over; choose another folder with --out")
 
 
 def _inside(folder: Path) -> list[Path]:

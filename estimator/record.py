@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from estimator.figure import Figure, posed, undistorted
+from estimator.figure import Figure, Hypothesis, posed, undistorted
 from estimator.load import Reading
 from manifests.skeleton import JOINTS, SMPL_JOINTS
 from stages.body.model import BodyModel
@@ -25,15 +25,28 @@ def record(name: str, reading: Reading, body: BodyModel) -> bytes:
         "method": reading.method,
         "style": {"name": reading.style, "probability": _round(reading.style_probability, 3)},
         "box_px": _round(reading.box, 2),
-        "camera": {"px_per_metre": _round(figure.camera[0], 3), "hips_px": _round(figure.camera[1:], 2)},
-        "smpl": {"pose_axis_angle": _round(axis_angle_from_matrix(figure.pose), 5), "betas": _round(figure.betas, 5)},
-        "proportions": dict(zip(SMPL_JOINTS, _round(figure.bone_scales, 4), strict=True)),
+        "camera": _camera(figure),
+        "smpl": {"pose_axis_angle": _pose(figure), "betas": _round(figure.betas, 5)},
+        "proportions": _proportions(figure),
         "joints": _joints(figure, body),
         "hypotheses": [
-            {"score": _round(h.score, 4), "pose_axis_angle": _round(axis_angle_from_matrix(h.pose), 5)} for h in figure.hypotheses
+            {"score": _round(way.score, 4), "pose_axis_angle": _pose(way), "proportions": _proportions(way), "camera": _camera(way)}
+            for way in figure.hypotheses
         ],
     }
     return json.dumps(words, indent=1).encode() + b"\n"
+
+
+def _pose(way: Figure | Hypothesis) -> list:
+    return _round(axis_angle_from_matrix(way.pose), 5)
+
+
+def _proportions(way: Figure | Hypothesis) -> dict[str, float]:
+    return dict(zip(SMPL_JOINTS, _round(way.bone_scales, 4), strict=True))
+
+
+def _camera(way: Figure | Hypothesis) -> dict[str, Any]:
+    return {"px_per_metre": _round(way.camera[0], 3), "hips_px": _round(way.camera[1:], 2)}
 
 
 def _joints(figure: Figure, body: BodyModel) -> dict[str, Any]:

@@ -58,8 +58,7 @@ def _read(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: an empty file, not a picture")
-        with warnings.catch_warnings(), Image.open(path) as opened:
-            warnings.simplefilter("ignore")  # Pillow warns of what _check_size allows
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:  # Pillow warns of what _check_size allows
             _check_size(opened, str(path))
             upright = opened.size[::-1] if opened.getexif().get(_ORIENTATION, 1) >= 5 else opened.size
             opened.draft("RGB", (WORKING, WORKING))  # a large JPEG is decoded small

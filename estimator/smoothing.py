@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from estimator.figure import Figure
+from estimator.figure import Figure, Hypothesis, as_read
 
 _CHANGE = 2.0  # nats for one unit of mean squared difference between the rotation matrices of successive frames
 
@@ -25,16 +25,21 @@ def smoothed(figures: Sequence[Figure], sigma: float) -> list[Figure]:
 
 def consistent(figures: Sequence[Figure]) -> list[Figure]:
     """Of each frame that hypothesis which makes the cheapest path through all of them (Viterbi): likely, and little change."""
-    options = [[(h.pose, -np.log(max(h.score, 1e-6))) for h in f.hypotheses] or [(f.pose, 0.0)] for f in figures]
-    total, back = np.array([cost for _, cost in options[0]]), []
+    options = [f.hypotheses or (Hypothesis(f.pose, 1.0, f.bone_scales, f.camera),) for f in figures]
+    total, back = _unlikely(options[0]), []
     for before, after in pairwise(options):
-        change = np.array([[_CHANGE * ((a - b) ** 2).sum((-1, -2)).mean() for b, _ in before] for a, _ in after])
+        change = np.array([[_CHANGE * ((a.pose - b.pose) ** 2).sum((-1, -2)).mean() for b in before] for a in after])
         back.append((change + total).argmin(1))
-        total = (change + total).min(1) + [cost for _, cost in after]
+        total = (change + total).min(1) + _unlikely(after)
     path = [int(total.argmin())]
     for step in reversed(back):
         path.append(int(step[path[-1]]))
-    return [replace(f, pose=choice[k][0]) for f, choice, k in zip(figures, options, reversed(path), strict=True)]
+    return [as_read(f, ways[k]) for f, ways, k in zip(figures, options, reversed(path), strict=True)]
+
+
+def _unlikely(ways: Sequence[Hypothesis]) -> np.ndarray:
+    """Nats (K,)."""
+    return -np.log([max(way.score, 1e-6) for way in ways])
 
 
 def nearest_rotations(matrices: np.ndarray) -> np.ndarray:

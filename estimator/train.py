@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from estimator.baseline import mean_pose
 from estimator.batch import Batch
 from estimator.calibration import CALIBRATION, calibrated
 from estimator.data import Sketches, dataset_digest
-from estimator.footing import digests
+from estimator.footing import absolute, digests
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.mixed import set_dtype
 from estimator.models import build, default_device
@@ -44,28 +45,41 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
 
     A finished training is left alone, an unfinished one goes on from its last checkpoint. Other data, recipe or body start over.
     """
-    model, weights = load_body(body), weights_of(config.losses, config.weights)
+    model, config = load_body(body), absolute(config)
     skeleton = Skeleton(model)
-    identity = {
+    identity = identity_of(dataset, config, seed, skeleton)
+    if finished(out) == identity:
+        log(f"{out / MODEL}: trained already, nothing to do")
+        return out / MODEL
+    out.mkdir(parents=True, exist_ok=True)
+    with interruptible(), fixed_threads(), joined() as ranks:
+        check_shares(config, ranks.size)
+        sketches, criterion = (
+            Sketches(dataset, "train", config.size, config.styles, config.samples),
+            Criterion(identity["losses"], skeleton, model),
+        )
+        _Training(sketches, criterion, out, config, identity, ranks, log if ranks.first else _silent).run()
+    return out / MODEL
+
+
+def identity_of(dataset: Path, config: Estimator, seed: int, skeleton: Skeleton) -> dict[str, Any]:
+    """What decides the weights. Raises UserError for a loss, a dataset or a frozen part that there is not."""
+    return {
         "version": VERSION,
         "config": config.model_dump(mode="json", exclude=_OF_THE_RUN),
-        "losses": weights,
+        "losses": weights_of(config.losses, config.weights),
         "seed": seed,
         "dataset": dataset_digest(dataset),
         "body": skeleton.digest(),
         "frozen": digests(config),
         "start": start_digest(config),
     }
-    if finished(out) == identity:
-        log(f"{out / MODEL}: trained already, nothing to do")
-        return out / MODEL
-    out.mkdir(parents=True, exist_ok=True)
-    with interruptible(), fixed_threads(), joined() as ranks:
-        if config.batch % ranks.size:
-            raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks.size} ranks")
-        sketches, criterion = Sketches(dataset, "train", config.size, config.styles, config.samples), Criterion(weights, skeleton, model)
-        _Training(sketches, criterion, out, config, identity, ranks, log if ranks.first else _silent).run()
-    return out / MODEL
+
+
+def check_shares(config: Estimator, ranks: int) -> None:
+    """Raises UserError for a batch that so many ranks cannot share."""
+    if config.batch % ranks:
+        raise UserError(f"estimator.batch: {config.batch} samples cannot be shared by {ranks} ranks")
 
 
 class _Training:

@@ -1,6 +1,7 @@
 """Trains the discrete pose prior: `make train-codes`. Its poses are those of a recipe's train split, so it has seen no held-out source."""
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -31,7 +32,7 @@ from stages.poses.stage import Poses
 from stages.tensorfile import read_tensors
 from stages.training import State, interruptible
 
-VERSION = 3  # change it when the same poses would train to other weights
+VERSION = 4  # change it when the same poses would train to other weights
 DEFAULT = CodesSize()
 BATCH, RATE, EMA, COMMITMENT, APART = 256, 1e-3, 0.995, 0.25, 4.0
 _AT_ONCE, _JUDGED, _LOG_EVERY, _SAVE_EVERY = 2000, 2000, 200, 1000
@@ -67,6 +68,7 @@ def train_codes(
     It can be stopped."""
     out.mkdir(parents=True, exist_ok=True)
     identity = {"version": VERSION, "seed": seed, "steps": steps, "poses": len(poses), "size": asdict(size), "dtype": dtype}
+    identity["poses_sha256"] = hashlib.sha256(np.ascontiguousarray(poses).tobytes()).hexdigest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = PoseCodes(size)

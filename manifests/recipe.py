@@ -252,6 +252,12 @@ class Estimator(Section):
     detector: Path | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")
     codes: Path | None = Field(None, description="of sketch2pose: file of `make train-codes`; null: the bundled one")
 
+    @model_validator(mode="after")
+    def _norms_have_whole_groups(self) -> "Estimator":
+        if self.width // 2 % self.groups:
+            raise ValueError(f"width {self.width} with {self.groups} groups: half of the width must be a multiple of the groups")
+        return self
+
 
 class Run(Section):
     """How the run is carried out. Nothing here reaches the data or a fingerprint."""

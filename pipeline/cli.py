@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 RecipeName = Annotated[str, typer.Argument(help="a bundled recipe's name or a YAML file")]
 RunFolder = Annotated[str, typer.Option("--run", help="run folder or fsspec URL; runs/<recipe name> if not given")]
 GivenData = Annotated[str, typer.Argument(help="folder or fsspec URL of a run or a dataset")]
+TrainedRun = Annotated[str, typer.Argument(help="run folder, on a disk")]
 GivenRun = Annotated[str, typer.Argument(help="run folder or fsspec URL")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="change one key of the recipe: --set poses.count=300")]
 OtherRecipe = Annotated[str, typer.Option("--recipe", help="compare with this recipe; else with the one that was run")]
@@ -247,7 +248,7 @@ def doctor() -> None:
 
 @app.command()
 def train(
-    folder: GivenRun,
+    folder: TrainedRun,
     model: Annotated[str, typer.Option(help="pose2pose, sketch2pose, or the baseline global; else what the recipe names")] = "",
     profile: Annotated[str, typer.Option(help="sizes for a real training: cpu or gpu; else the recipe's")] = "",
     overrides: Overrides = None,
@@ -260,6 +261,7 @@ def train(
     from pipeline.status import frozen_recipe
     from pipeline.store import Store
 
+    _on_disk(folder)
     named = [f"estimator.model={model}"] if model else []
     recipe = frozen_recipe(Store(folder), [*changes(profile), *named, *(overrides or [])])
     out = Path(folder) / "estimator" / recipe.estimator.model
@@ -267,6 +269,11 @@ def train(
     given |= {"seed": recipe.seed, "body": recipe.body.path}
     done = _train_on_ray(given, ray_ranks, ray_address) if ray_ranks else train_model(**given)
     print(f"model: {done}")
+
+
+def _on_disk(folder: str) -> None:
+    if "://" in folder:
+        raise UserError(f"{folder}: expected a run folder on a disk, where trainings live")
 
 
 def _train_on_ray(given: dict[str, Any], ranks: int, address: str) -> Path:
@@ -279,7 +286,7 @@ def _train_on_ray(given: dict[str, Any], ranks: int, address: str) -> Path:
 
 @app.command()
 def evaluate(
-    folder: Annotated[str, typer.Argument(help="run folder or fsspec URL; none with --data")] = "",
+    folder: Annotated[str, typer.Argument(help="run folder, on a disk; none with --data")] = "",
     data: Annotated[str, typer.Option(help="annotated pictures: a COCO json, or folders of AnimatedDrawings characters")] = "",
     images: Annotated[str, typer.Option(help="folder of the pictures of --data; else beside it")] = "",
     out: Annotated[str, typer.Option(help="folder for a contact sheet of --data")] = "",
@@ -302,6 +309,7 @@ def _score_run(folder: str, held_out: str, fit: bool) -> dict:
     from pipeline.store import Store
     from stages.shards.held_out import open_held_out
 
+    _on_disk(folder)
     recipe = frozen_recipe(Store(folder))
     own = Path(folder) / "dataset"
     judged = open_held_out(held_out).url if held_out else own

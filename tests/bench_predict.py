@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import torch
 
-from estimator import load, load_estimator
+from estimator import load_estimator, refining
 from estimator.corrections import Corrections
 from estimator.hints import Hints
 from estimator.load import Estimator
@@ -94,7 +94,7 @@ def watched(estimator: Estimator) -> Clock:
     if estimator.network:
         clock.watch("network", estimator.network.net, "forward")
     if estimator.refine or not estimator.network:
-        clock.watch("fit", load, "fit")
+        clock.watch("fit", refining, "fit")
     return clock
 
 

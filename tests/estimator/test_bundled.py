@@ -67,6 +67,19 @@ def test_it_reads_drawings_where_nothing_else_is_named():
     assert median_error(figure) < 0.15
 
 
+def test_alone_it_looks_once_and_misses_nobody(monkeypatch):
+    """The joints of the detector only tell whether somebody is there; the fit needs them exact."""
+    estimator, looks = load_estimator(), []
+    read = estimator.detector.eyes.read
+    monkeypatch.setattr(estimator.detector.eyes, "read", lambda crops, flip: looks.append(flip) or read(crops, flip))
+    for drawing in sorted(DRAWINGS.glob("*.png")):
+        estimator(drawing)
+    assert looks == [False] * 12
+    estimator.refine = True
+    estimator(JUMP)
+    assert looks[12:] == [True]
+
+
 def test_a_body_that_it_does_not_know_is_fitted(tmp_path):
     body = larger_body(tmp_path)
     estimator = load_estimator(body=body)

@@ -156,6 +156,32 @@ def test_frames_become_one_movement(tmp_path):
     assert len(Gltf((out / "kick.glb").read_bytes()).words["animations"]) == 1
 
 
+def test_frames_of_a_movement_keep_what_the_user_corrected(tmp_path):
+    """Whichever reading of a frame the movement takes, it is laid on the joints."""
+    names, wrist = ["a.png", "b.png"], [330.0, 60.0]
+    for name in names:
+        (tmp_path / name).write_bytes(JUMP.read_bytes())
+    (tmp_path / "joints.json").write_text(json.dumps({name: {"left_wrist": wrist} for name in names}))
+    options = Options(joints2d=tmp_path / "joints.json", clip="jump", smooth=0, formats=("json",))
+    predict([tmp_path / name for name in names], tmp_path / "out", options, quiet)
+    for name in names:
+        words = json.loads((tmp_path / f"out/{Path(name).stem}.json").read_text())
+        joint = words["joints"]["left_wrist"]
+        assert joint["seen_px"] == wrist and np.linalg.norm(np.subtract(joint["projected_px"], wrist)) < 10
+        assert words["smpl"]["pose_axis_angle"] in [way["pose_axis_angle"] for way in words["hypotheses"]]
+
+
+def test_nothing_that_is_read_is_written_over(tmp_path):
+    drawing, joints = tmp_path / "a.png", tmp_path / "a.json"
+    drawing.write_bytes(JUMP.read_bytes())
+    joints.write_text('{"head": [200, 60]}')
+    for options in (Options(), Options(joints2d=joints, formats=("json", "glb")), Options(clip="walk")):
+        with pytest.raises(UserError, match=r"a\.(png|json): it would be written over"):
+            predict([drawing], tmp_path, options, quiet)
+    assert drawing.read_bytes() == JUMP.read_bytes() and len(list(tmp_path.iterdir())) == 2
+    assert predict([drawing], tmp_path, Options(method="fit", formats=("bvh",)), quiet) == 1
+
+
 def test_a_frame_without_a_figure_leaves_nothing(tmp_path):
     Image.new("RGB", (200, 200), "white").save(tmp_path / "blank.png")
     out = tmp_path / "out"

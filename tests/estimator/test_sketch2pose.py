@@ -7,6 +7,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from estimator.features import Features, Generator
 from estimator.footing import digests
@@ -101,21 +102,35 @@ def test_features_follow_the_joints_that_are_told(generator):
     assert not torch.allclose(here, there)
 
 
-def test_a_model_knows_what_it_was_trained_on(dataset, tiny_generator, tmp_path):
+def test_a_model_knows_what_it_was_trained_on(dataset, tiny_generator, tmp_path, monkeypatch):
     codes = tmp_path / "codes.safetensors"
     write_half(codes, PoseCodes(SMALL), {"size": asdict(SMALL)})
-    config = TINY.model_copy(update={"model": "sketch2pose", "generator": tmp_path / "drawer", "codes": codes, "steps": 2})
+    monkeypatch.chdir(tmp_path)
+    parts = {"generator": Path("drawer"), "codes": Path("codes.safetensors")}
+    config = TINY.model_copy(update={"model": "sketch2pose", **parts, "steps": 2})
     with pytest.raises(UserError, match=r"estimator\.generator: .*drawer is not there"):
         train(dataset, tmp_path / "out", config, 1, None)
     copytree(tiny_generator, tmp_path / "drawer")
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
+    monkeypatch.chdir("/")  # from where no part is found by its relative path
     _, _, words = load_model(path, Skeleton(load_body()))
+    config = config.model_copy(update={name: tmp_path / path for name, path in parts.items()})
     assert words["frozen"] == digests(config) and words["frozen"].keys() == {"generator", "detector", "codes"}
     (tmp_path / "drawer" / "README.md").write_text("words change nothing")
     load_model(path, Skeleton(load_body()))
     write_half(codes, PoseCodes(SMALL), {"size": asdict(SMALL)})  # others, at random
     with pytest.raises(UserError, match=r"model\.safetensors: trained with another codes; train"):
         load_model(path, Skeleton(load_body()))
+
+
+def test_a_generator_of_another_make_is_refused(tiny_generator, tmp_path):
+    """The U-Net of SD 1.x has no attention in its coarsest level."""
+    copytree(tiny_generator, tmp_path / "other")
+    config = UNet2DConditionModel.load_config(tmp_path / "other/unet")
+    kinds = ["UpBlock2D", *config["up_block_types"][1:]]
+    UNet2DConditionModel.from_config(config, up_block_types=kinds).save_pretrained(tmp_path / "other/unet")
+    with pytest.raises(UserError, match=r"estimator\.generator: .*other: some levels of its U-Net have no attention"):
+        Generator(tmp_path / "other")
 
 
 def test_lower_precision_stays_near(generator, detector):
@@ -142,6 +157,26 @@ def test_codes_learn_poses_and_resume(tmp_path):
     codes = net.nearest(net.encode(pose))
     sure = 50.0 * torch.nn.functional.one_hot(codes, size.codes)
     assert torch.allclose(net.mixture(sure), net(pose).pose, atol=1e-3)  # tokens that are sure say the pose of their codes
+
+
+def test_codes_do_not_go_on_with_other_poses(tmp_path, monkeypatch):
+    poses, others = draw_poses("demo", 8, "train"), draw_poses("demo", 8, "val")
+    size = CodesSize(tokens=8, codes=64, code=8, width=32, layers=1)
+    monkeypatch.setattr("estimator.train_codes._SAVE_EVERY", 1)
+    monkeypatch.setattr("estimator.train_codes.judge", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_codes(poses, poses, tmp_path, 3, 1, size)  # ends before its checkpoint is done with
+    with pytest.raises(UserError, match="made with another poses_sha256"):
+        train_codes(others, others, tmp_path, 3, 1, size)
+
+
+def test_a_code_that_nobody_chooses_becomes_a_token():
+    net = PoseCodes(SMALL)
+    net.uses.fill_(0.0)
+    net.uses[0] = 1000.0
+    said = torch.randn(2, SMALL.tokens, SMALL.code)
+    net.follow(said, torch.zeros(2, SMALL.tokens, dtype=torch.long), torch.Generator().manual_seed(1))
+    assert torch.cdist(net.book[1:], said.flatten(0, 1)).amin(1).max() < 1e-4
 
 
 def test_a_code_that_nobody_chooses_is_given_away():

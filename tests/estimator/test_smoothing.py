@@ -10,7 +10,12 @@ REST = np.tile(np.eye(3), (24, 1, 1))
 
 
 def frame(pose, others=(), camera=(100.0, 50, 60)):
-    return Figure(pose, np.zeros(10), np.ones(24), np.array(camera), np.zeros((16, 2)), np.ones(16), (Hypothesis(pose, 0.5), *others))
+    ways = (way(pose, 0.5), *others)
+    return Figure(pose, np.zeros(10), np.ones(24), np.array(camera), np.zeros((16, 2)), np.ones(16), ways)
+
+
+def way(pose, score, size=1.0):
+    return Hypothesis(pose, score, np.full(24, size), np.array([100.0, 50, 60]) * size)
 
 
 def turned(angle, axis=0):
@@ -21,9 +26,11 @@ def turned(angle, axis=0):
 
 def test_a_reading_that_flips_for_one_frame_is_passed_over():
     flipped = turned(2.5, 1)
-    frames = [frame(turned(0.1 * i), (Hypothesis(flipped, 0.4),)) for i in range(5)]
-    frames[2] = frame(flipped, (Hypothesis(turned(0.2), 0.3),))
-    assert np.array_equal(consistent(frames)[2].pose, turned(0.2))
+    frames = [frame(turned(0.1 * i), (way(flipped, 0.4),)) for i in range(5)]
+    frames[2] = frame(flipped, (way(turned(0.2), 0.3, size=1.5),))
+    chosen = consistent(frames)[2]
+    assert np.array_equal(chosen.pose, turned(0.2))
+    assert (chosen.bone_scales == 1.5).all() and chosen.camera.tolist() == [150, 75, 90]  # the whole reading, not its pose alone
     assert all(np.array_equal(consistent(frames)[i].pose, turned(0.1 * i)) for i in (0, 1, 3, 4))
 
 
