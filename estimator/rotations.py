@@ -36,7 +36,12 @@ def axis_angle(matrices: Tensor) -> Tensor:
 
 
 def mean_rotation(matrices: np.ndarray) -> np.ndarray:
-    """The rotations (J, 3, 3) nearest to the averages over the first axis of (N, J, 3, 3), by SVD."""
-    u, _, vt = np.linalg.svd(matrices.mean(0, dtype=np.float64))
+    """The rotations (J, 3, 3) nearest to the averages over the first axis of (N, J, 3, 3)."""
+    return nearest_rotations(matrices.mean(0, dtype=np.float64)).astype(np.float32)
+
+
+def nearest_rotations(matrices: np.ndarray) -> np.ndarray:
+    """The rotations (..., 3, 3) nearest to any matrices (..., 3, 3), by SVD."""
+    u, _, vt = np.linalg.svd(matrices)
     u[..., -1] *= np.sign(np.linalg.det(u @ vt))[..., None]
-    return (u @ vt).astype(np.float32)
+    return u @ vt

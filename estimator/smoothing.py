@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from estimator.figure import Figure, Hypothesis, as_read
+from estimator.rotations import nearest_rotations
 
 _CHANGE = 2.0  # nats for one unit of mean squared difference between the rotation matrices of successive frames
 
@@ -40,13 +41,6 @@ def consistent(figures: Sequence[Figure]) -> list[Figure]:
 def _unlikely(ways: Sequence[Hypothesis]) -> np.ndarray:
     """Nats (K,)."""
     return -np.log([max(way.score, 1e-6) for way in ways])
-
-
-def nearest_rotations(matrices: np.ndarray) -> np.ndarray:
-    """The rotations (..., 3, 3) nearest to any matrices (..., 3, 3)."""
-    u, _, vt = np.linalg.svd(matrices)
-    u[..., -1] *= np.sign(np.linalg.det(u @ vt))[..., None]
-    return u @ vt
 
 
 def _kernel(frames: int, sigma: float) -> np.ndarray:

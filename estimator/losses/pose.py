@@ -4,12 +4,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from estimator.batch import Batch
+from estimator.metrics import STEEP
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
 from manifests.skeleton import EDGES
 
 PARENTS, CHILDREN = (list(ends) for ends in zip(*EDGES, strict=True))
-STEEP = 0.05  # metres of depth along an edge from which on its sign is asked for
 
 
 def rotation(seen: Prediction, truth: Batch) -> Tensor:

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from estimator.figure import Figure, Hypothesis
-from estimator.smoothing import consistent, nearest_rotations, smoothed
+from estimator.rotations import nearest_rotations
+from estimator.smoothing import consistent, smoothed
 
 REST = np.tile(np.eye(3), (24, 1, 1))
 
