@@ -37,6 +37,7 @@ from stages.tensorfile import write_atomically
 TABLE = "evaluation.md"
 MEAN, FIT, OURS = "mean_pose", "fit", "bundled"
 ROWS, WORST = 2, 12  # pictures of each style; of the worst
+PICTURES = ("evaluation", "worst", "reliability")  # <method>.<picture>.png
 
 # method or pair of methods: style or all: metric: {value, low, high}
 Table = dict[str, dict[str, dict[str, Value]]]
@@ -65,6 +66,7 @@ def evaluate(
     _write(out / RELIABILITY, reliable := {method: judge.reliability(words) for method, words in said.items() if method != MEAN})
     write_atomically(out / TABLE, text.encode())
     write_atomically(out / SAMPLES, as_parquet(judged(judge.samples, said, scores)))
+    _forget(out, set(reliable))
     for method, words in reliable.items():
         write_atomically(out / f"{method}.reliability.png", _png(picture.reliability(words["bins"])))
         _pictures(out, method, judge, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))
@@ -164,6 +166,14 @@ def _pictures(out: Path, method: str, judge: Judge, seen: Prediction, errors: np
     for name, chosen in (("evaluation", some), ("worst", worst)):
         rows = [_row(judge, i, figures[i], f"{judge.samples[i].sample_id}  PA-MPJPE {errors[i]:.0f} mm") for i in chosen]
         write_atomically(out / f"{method}.{name}.png", _png(picture.grid(rows)))
+
+
+def _forget(out: Path, methods: set[str]) -> None:
+    """Pictures of other methods, left by an earlier evaluation, would be taken for this one's."""
+    for path in out.glob("*.*.png"):
+        method, kind = path.stem.rsplit(".", 1)
+        if kind in PICTURES and method not in methods:
+            path.unlink()
 
 
 def _row(judge: Judge, index: int, found: Figure, caption: str) -> np.ndarray:

@@ -143,7 +143,10 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     for model in ("pose2pose", "global"):
         train(dataset, tmp_path / model, TINY.model_copy(update={"model": model}), 1, None, log=lambda _: None)
     lines: list[str] = []
+    for name in ("forgotten+fit.worst.png", "my.own.png"):
+        (tmp_path / name).touch()
     result = evaluate(dataset, tmp_path, None, dataset, log=lines.append, fit=True)
+    assert not (tmp_path / "forgotten+fit.worst.png").exists() and (tmp_path / "my.own.png").exists()
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
     assert (tmp_path / "evaluation.md").read_text() == lines[0] and "| pose2pose | all | 4 |" in lines[0]
     assert list(result) == ["mean_pose", "fit", "global+fit", "pose2pose+fit", "global", "pose2pose"] and list(result["mean_pose"]) == [
