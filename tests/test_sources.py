@@ -11,17 +11,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from manifests import schema
 from manifests.errors import UserError
 from manifests.recipe import AmassSource, BvhSource, DeepMimicSource, Recipe
 from manifests.recipe_files import load_recipe
+from manifests.skeleton import SMPL_JOINTS, SMPL_PARENTS
 from manifests.stage import Config, Context
 from stages.body.model import load_body
-from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror
+from stages.body.rotations import about, angle_between, axis_angle_from_matrix, matrix_from_axis_angle, mirror
 from stages.poses import deepmimic
 from stages.poses.clips import Catalogue
 from stages.poses.kinematics import mirrored, place_joints, without_heading
+from stages.poses.prior_data import draw_archetypes
 from stages.poses.sources import BadClip
 from stages.poses.stage import Poses
 
@@ -39,9 +42,9 @@ PERSON = (
 )  # fmt: skip
 
 
-def bvh(frames, order="ZXY", up="y", scale=1.0, prefix=""):
+def bvh(frames, order="ZXY", up="y", scale=1.0, prefix="", person=PERSON):
     """Text of a BVH; frames: list of {joint: (x, y, z) degrees, turned in `order`}."""
-    names = [p[0] for p in PERSON]
+    names = [p[0] for p in person]
     swap = (lambda v: (v[0], -v[2], v[1])) if up == "z" else tuple
 
     def joint(i, depth):
@@ -49,9 +52,9 @@ def bvh(frames, order="ZXY", up="y", scale=1.0, prefix=""):
         place = "Xposition Yposition Zposition " if i == 0 else ""
         text = f"{pad}{'ROOT' if i == 0 else 'JOINT'} {prefix}{names[i]}\n{pad}{{\n"
         text += (
-            f"{pad}OFFSET {' '.join(str(scale * v) for v in swap(PERSON[i][2]))}\n{pad}CHANNELS {6 if i == 0 else 3} {place}{channels}\n"
+            f"{pad}OFFSET {' '.join(str(scale * v) for v in swap(person[i][2]))}\n{pad}CHANNELS {6 if i == 0 else 3} {place}{channels}\n"
         )
-        children = [k for k, p in enumerate(PERSON) if p[1] == i]
+        children = [k for k, p in enumerate(person) if p[1] == i]
         for child in children:
             text += joint(child, depth + 1)
         return text + ("" if children else f"{pad}End Site\n{pad}{{\n{pad}OFFSET 0 1 0\n{pad}}}\n") + f"{pad}}}\n"
@@ -59,7 +62,7 @@ def bvh(frames, order="ZXY", up="y", scale=1.0, prefix=""):
     def line(frame, i):
         angles = dict(zip("XYZ", frame.get(names[i], (0, 0, 0)), strict=True))
         own = ([0, 90 * scale, 0] if i == 0 else []) + [angles[a] for a in order]
-        return " ".join([*map(str, own), *(line(frame, k) for k, p in enumerate(PERSON) if p[1] == i)])
+        return " ".join([*map(str, own), *(line(frame, k) for k, p in enumerate(person) if p[1] == i)])
 
     motion = "\n".join(line(frame, 0) for frame in frames)
     return f"HIERARCHY\n{joint(0, 0)}MOTION\nFrames: {len(frames)}\nFrame Time: 0.05\n{motion}\n"
@@ -146,6 +149,17 @@ def test_heading_is_taken_away(tmp_path):
     _, there = read_bvh_text(tmp_path, bvh([{"Hips": (20, 0, 0)}]))
     _, back = read_bvh_text(tmp_path, bvh([{"Hips": (20, 140, 0)}], order="YXZ"))
     assert np.abs(there.turns - back.turns).max() < 1e-9
+
+
+def test_a_recording_of_smpls_own_skeleton_is_read_as_it_was(tmp_path):
+    turns = draw_archetypes(12, 9)
+    person = [(n, p, 100 * (REST[i] - (REST[p] if p >= 0 else 0))) for i, (n, p) in enumerate(zip(SMPL_JOINTS, SMPL_PARENTS, strict=True))]
+    angles = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_euler("ZXY", degrees=True).reshape(12, 24, 3)[..., [1, 2, 0]]
+    _, clip = read_bvh_text(tmp_path, bvh([dict(zip(SMPL_JOINTS, frame, strict=True)) for frame in angles], person=person))
+    apart = np.degrees(angle_between(clip.turns, turns))
+    spine = [SMPL_JOINTS.index(f"spine{i}") for i in (1, 2, 3)]  # one joint of the file carries the shoulders, three are swung
+    assert np.median(apart[:, spine], 0).max() < 1
+    assert np.delete(apart, [*spine, *range(10, 12), *range(22, 24)], 1).max() < 0.1  # no toes or hands are carried over
 
 
 GOOD = bvh(WAVING)
