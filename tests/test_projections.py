@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from manifests import schema
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.recipe import Recipe
 from manifests.skeleton import JOINTS, LIMB_PAIRS, MIRROR
 from manifests.stage import Config, Context
@@ -270,6 +270,13 @@ def test_statistics_of_a_run(tmp_path, rows):
     (tmp_path / "projections" / "ink-0001.parquet").write_bytes(b"no table")
     with pytest.raises(UserError, match="cannot be read"):
         statistics.read_joints(tmp_path)
+
+
+def test_statistics_of_nothing_end_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["statistics", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit) as end:
+        command(statistics.main)
+    assert end.value.code == 2 and "nowhere: no projections here" in capsys.readouterr().err
 
 
 def test_a_page_holds_pictures_words_and_labels(poses, rows):

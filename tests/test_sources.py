@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from manifests import schema
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.recipe import AmassSource, BvhSource, DeepMimicSource, Recipe
 from manifests.recipe_files import load_recipe
 from manifests.skeleton import SMPL_JOINTS, SMPL_PARENTS
 from manifests.stage import Config, Context
 from stages.body.model import load_body
 from stages.body.rotations import about, angle_between, axis_angle_from_matrix, matrix_from_axis_angle, mirror
-from stages.poses import deepmimic
+from stages.poses import deepmimic, report
+from stages.poses.amass import gender_of
 from stages.poses.clips import Catalogue
 from stages.poses.kinematics import mirrored, place_joints, without_heading
 from stages.poses.prior_data import draw_archetypes
@@ -276,6 +277,23 @@ def test_bad_deepmimic_is_one_sentence(tmp_path, data, sentence):
         read_deepmimic_data(tmp_path, data)
 
 
+def test_a_frame_is_named_by_its_place_in_the_file(tmp_path):
+    good, bad = movement(n8=0)["Frames"]
+    (tmp_path / "a.txt").write_text(json.dumps({"Frames": [good if i != 30 else bad for i in range(40)]}))
+    with pytest.raises(UserError, match=r"a\.txt: frame 30: the quaternion of chest is not one"):
+        Catalogue(DeepMimicSource(kind="deepmimic", path=tmp_path, rate=10)).read("a")
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"), [("bvh:nowhere", "nowhere: no such file or folder"), ("fbx:here", "fbx:here: expected bvh")]
+)
+def test_the_report_ends_in_a_sentence(argument, sentence, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["report", argument])
+    with pytest.raises(SystemExit) as end:
+        command(report.main)
+    assert end.value.code == 2 and sentence in capsys.readouterr().err
+
+
 def recording(frames=40, width=156, rate="mocap_framerate", **more):
     poses = np.zeros((frames, width))
     poses[:, 0] = np.pi / 2  # AMASS has z up
@@ -339,6 +357,29 @@ def test_a_header_that_lies_allocates_nothing(tmp_path):
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:50])
     with pytest.raises(UserError, match=r"a\.npz: cannot read this recording"):
         catalogue.read("a")
+
+
+def damaged(path, where, value):
+    """Puts a byte into every member: at its data, or at a place of its two headers."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.encode()
+            local, central = info.header_offset, data.rindex(b"PK\x01\x02", 0, data.rindex(name))
+            start = local + 30 + len(name) + int.from_bytes(data[local + 28 : local + 30], "little")
+            places = {"data": (start,), "flags": (local + 6, central + 8), "packing": (local + 8, central + 10)}
+            for place in places[where]:
+                data[place] = value
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("where", "value"), [("data", 0xFF), ("flags", 1), ("packing", 99)])
+def test_damage_within_an_archive_is_one_sentence(tmp_path, where, value):
+    read_recording(tmp_path, recording())
+    damaged(tmp_path / "walk_poses.npz", where, value)
+    with pytest.raises(UserError, match=r"walk_poses\.npz: cannot read this recording"):
+        Catalogue(AmassSource(kind="amass", path=tmp_path)).read("walk_poses")
+    assert gender_of(tmp_path / "walk_poses.npz") == "unknown"
 
 
 def test_folders_without_recordings(tmp_path):

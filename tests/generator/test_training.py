@@ -1,6 +1,7 @@
 """Training: cut off and resumed it ends in the same bytes; what it makes, diffusers loads without us."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -108,6 +109,14 @@ def test_a_stable_diffusion_folder_is_fine_tuned_by_the_same_script(trained, pip
     assert torch.equal(made.unet.conv_in.weight.half(), pipeline.unet.conv_in.weight.half())
     with pytest.raises(UserError, match="keeps its VAE"):
         training.run("vae")
+
+
+@pytest.mark.parametrize("part", ["unet", "tokenizer"])
+def test_a_start_that_lacks_a_part_is_named(pipeline, tmp_path, part):
+    start = save_sd(pipeline, tmp_path / "sd")
+    shutil.rmtree(start / part)
+    with pytest.raises(UserError, match=f"names {part}, but there is no folder {part}"):
+        Training(tmp_path / "out", TINY, start, **QUIET)._started()
 
 
 def _coco(folder):
