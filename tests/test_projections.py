@@ -20,6 +20,7 @@ from stages.body.model import load_body
 from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror
 from stages.poses.stage import Poses
 from stages.projections import facts, labels, statistics
+from stages.projections.framing import draw_view
 from stages.projections.proportions import PRESETS, draw_proportions
 from stages.projections.stage import SELF_PENETRATION, Projections
 
@@ -205,6 +206,13 @@ def test_figures_are_cut_by_the_border_as_asked(poses):
     assert (seen[:, 0] != labels.OUTSIDE).all()  # never at the head
     assert ((seen != labels.OUTSIDE).sum(1) >= 6).all()
     assert ((seen == labels.OUTSIDE).any(1)).mean() > 0.5
+
+
+def test_no_camera_hangs_upside_down():
+    config = RECIPE.projections.model_copy(update={"elevation_deg": 60.0, "high_share": 0.0})
+    up = [draw_view(np.random.default_rng(i), config).camera_R @ (0, 1, 0) for i in range(200)]
+    assert max(y for _, y, _ in up) < 0  # the camera's y points down
+    assert min(y for _, y, _ in up) < -0.9
 
 
 def test_weak_perspective_hardly_shrinks_with_distance(poses):
