@@ -66,6 +66,10 @@ def test_the_fence_holds_anything_and_mirrors(seed):
     assert np.array_equal(once[:, 0], turns[:, 0])
 
 
+def test_no_archetypes_are_poses_too():
+    assert draw_archetypes(0, 1).shape == (0, 24, 3, 3)
+
+
 def test_the_fence_lets_archetypes_through():
     turns = draw_archetypes(300, 1)
     moved = np.degrees(angle_between(turns, fenced(turns)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from manifests import schema
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.recipe import Recipe
 from manifests.skeleton import JOINTS, LIMB_PAIRS, MIRROR
 from manifests.stage import Config, Context
@@ -20,6 +20,7 @@ from stages.body.model import load_body
 from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror
 from stages.poses.stage import Poses
 from stages.projections import facts, labels, statistics
+from stages.projections.framing import draw_view
 from stages.projections.proportions import PRESETS, draw_proportions
 from stages.projections.stage import SELF_PENETRATION, Projections
 
@@ -207,6 +208,13 @@ def test_figures_are_cut_by_the_border_as_asked(poses):
     assert ((seen == labels.OUTSIDE).any(1)).mean() > 0.5
 
 
+def test_no_camera_hangs_upside_down():
+    config = RECIPE.projections.model_copy(update={"elevation_deg": 60.0, "high_share": 0.0})
+    up = [draw_view(np.random.default_rng(i), config).camera_R @ (0, 1, 0) for i in range(200)]
+    assert max(y for _, y, _ in up) < 0  # the camera's y points down
+    assert min(y for _, y, _ in up) < -0.9
+
+
 def test_weak_perspective_hardly_shrinks_with_distance(poses):
     data = arrays(process(poses, weak_share=1, crop_share=0))
     assert (data["transl"][:, 2] > 50).all()
@@ -270,6 +278,13 @@ def test_statistics_of_a_run(tmp_path, rows):
     (tmp_path / "projections" / "ink-0001.parquet").write_bytes(b"no table")
     with pytest.raises(UserError, match="cannot be read"):
         statistics.read_joints(tmp_path)
+
+
+def test_statistics_of_nothing_end_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["statistics", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit) as end:
+        command(statistics.main)
+    assert end.value.code == 2 and "nowhere: no projections here" in capsys.readouterr().err
 
 
 def test_a_page_holds_pictures_words_and_labels(poses, rows):

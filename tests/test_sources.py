@@ -11,17 +11,21 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from manifests import schema
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from manifests.recipe import AmassSource, BvhSource, DeepMimicSource, Recipe
 from manifests.recipe_files import load_recipe
+from manifests.skeleton import SMPL_JOINTS, SMPL_PARENTS
 from manifests.stage import Config, Context
 from stages.body.model import load_body
-from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror
-from stages.poses import deepmimic
+from stages.body.rotations import about, angle_between, axis_angle_from_matrix, matrix_from_axis_angle, mirror
+from stages.poses import deepmimic, report
+from stages.poses.amass import gender_of
 from stages.poses.clips import Catalogue
 from stages.poses.kinematics import mirrored, place_joints, without_heading
+from stages.poses.prior_data import draw_archetypes
 from stages.poses.sources import BadClip
 from stages.poses.stage import Poses
 
@@ -39,9 +43,9 @@ PERSON = (
 )  # fmt: skip
 
 
-def bvh(frames, order="ZXY", up="y", scale=1.0, prefix=""):
+def bvh(frames, order="ZXY", up="y", scale=1.0, prefix="", person=PERSON):
     """Text of a BVH; frames: list of {joint: (x, y, z) degrees, turned in `order`}."""
-    names = [p[0] for p in PERSON]
+    names = [p[0] for p in person]
     swap = (lambda v: (v[0], -v[2], v[1])) if up == "z" else tuple
 
     def joint(i, depth):
@@ -49,9 +53,9 @@ def bvh(frames, order="ZXY", up="y", scale=1.0, prefix=""):
         place = "Xposition Yposition Zposition " if i == 0 else ""
         text = f"{pad}{'ROOT' if i == 0 else 'JOINT'} {prefix}{names[i]}\n{pad}{{\n"
         text += (
-            f"{pad}OFFSET {' '.join(str(scale * v) for v in swap(PERSON[i][2]))}\n{pad}CHANNELS {6 if i == 0 else 3} {place}{channels}\n"
+            f"{pad}OFFSET {' '.join(str(scale * v) for v in swap(person[i][2]))}\n{pad}CHANNELS {6 if i == 0 else 3} {place}{channels}\n"
         )
-        children = [k for k, p in enumerate(PERSON) if p[1] == i]
+        children = [k for k, p in enumerate(person) if p[1] == i]
         for child in children:
             text += joint(child, depth + 1)
         return text + ("" if children else f"{pad}End Site\n{pad}{{\n{pad}OFFSET 0 1 0\n{pad}}}\n") + f"{pad}}}\n"
@@ -59,7 +63,7 @@ def bvh(frames, order="ZXY", up="y", scale=1.0, prefix=""):
     def line(frame, i):
         angles = dict(zip("XYZ", frame.get(names[i], (0, 0, 0)), strict=True))
         own = ([0, 90 * scale, 0] if i == 0 else []) + [angles[a] for a in order]
-        return " ".join([*map(str, own), *(line(frame, k) for k, p in enumerate(PERSON) if p[1] == i)])
+        return " ".join([*map(str, own), *(line(frame, k) for k, p in enumerate(person) if p[1] == i)])
 
     motion = "\n".join(line(frame, 0) for frame in frames)
     return f"HIERARCHY\n{joint(0, 0)}MOTION\nFrames: {len(frames)}\nFrame Time: 0.05\n{motion}\n"
@@ -142,10 +146,74 @@ def test_a_map_of_ones_own(tmp_path):
         (tmp_path / "bad.yaml").rename(tmp_path / f"{len(bad)}{sentence[:3]}.yaml")  # maps are read once
 
 
+LEFT = {
+    "left_shoulder": "Arm",
+    "left_elbow": "ForeArm",
+    "left_wrist": "Hand",
+    "left_hip": "UpLeg",
+    "left_knee": "Leg",
+    "left_ankle": "Foot",
+}
+
+
+def own_map(folder, name, left="Left{}", **more):
+    """A user's name map for PERSON, of the left side alone."""
+    joints = {"pelvis": "Hips", "chest": "Spine", "head": "Head", **{role: left.format(part) for role, part in LEFT.items()}}
+    (folder / name).write_text(json.dumps({"joints": joints, **more}))
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [("L{}", "R{}"), ("l{}", "r{}"), ("Bip01 L {}", "Bip01 R {}"), ("{}.l", "{}.r"), ("{}_L", "{}_R")]
+)
+def test_the_right_side_follows_from_the_left(tmp_path, left, right):
+    plain, _ = read_bvh_text(tmp_path, bvh(WAVING))
+    text = bvh(WAVING)
+    for part in LEFT.values():
+        text = text.replace(f" Left{part}\n", f" {left.format(part)}\n").replace(f" Right{part}\n", f" {right.format(part)}\n")
+    made, _ = read_bvh_text(tmp_path, text, names=own_map(tmp_path, "names.yaml", left))
+    assert np.array_equal(made.turns, plain.turns)
+
+
+def test_names_that_tell_no_side_play_one_part(tmp_path):
+    text = bvh(WAVING).replace("LeftUpLeg", "UpLegA")
+    path = own_map(tmp_path, "names.yaml")
+    path.write_text(path.read_text().replace("LeftUpLeg", "UpLegA"))
+    with pytest.raises(UserError, match=r"clip\.bvh: no joint for right_hip by the names\.yaml names"):
+        read_bvh_text(tmp_path, text, names=path)
+    shared = tmp_path / "shared.yaml"
+    shared.write_text(path.read_text().replace('"head": "Head"', '"head": "Head", "neck": "Head", "right_hip": "RightUpLeg"'))
+    with pytest.raises(UserError, match=r"clip\.bvh: Head plays both head and neck by the shared\.yaml names"):
+        read_bvh_text(tmp_path, text, names=shared)
+
+
+@pytest.mark.parametrize("skip", ["ten", None, -1, True])
+def test_frames_to_skip_are_a_number(tmp_path, skip):
+    with pytest.raises(UserError, match=r"names\.yaml: skip: expected a number of frames"):
+        read_bvh_text(tmp_path, bvh(WAVING), names=own_map(tmp_path, "names.yaml", skip=skip))
+
+
+def test_a_number_is_no_part_of_a_body(tmp_path):
+    (tmp_path / "names.yaml").write_text("joints: {5: Hips, tail: Spine}")
+    with pytest.raises(UserError, match=r"names\.yaml: joints\.5 is no part of a body"):
+        read_bvh_text(tmp_path, bvh(WAVING), names=tmp_path / "names.yaml")
+
+
 def test_heading_is_taken_away(tmp_path):
     _, there = read_bvh_text(tmp_path, bvh([{"Hips": (20, 0, 0)}]))
     _, back = read_bvh_text(tmp_path, bvh([{"Hips": (20, 140, 0)}], order="YXZ"))
     assert np.abs(there.turns - back.turns).max() < 1e-9
+
+
+def test_a_recording_of_smpls_own_skeleton_is_read_as_it_was(tmp_path):
+    turns = draw_archetypes(12, 9)
+    person = [(n, p, 100 * (REST[i] - (REST[p] if p >= 0 else 0))) for i, (n, p) in enumerate(zip(SMPL_JOINTS, SMPL_PARENTS, strict=True))]
+    angles = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_euler("ZXY", degrees=True).reshape(12, 24, 3)[..., [1, 2, 0]]
+    _, clip = read_bvh_text(tmp_path, bvh([dict(zip(SMPL_JOINTS, frame, strict=True)) for frame in angles], person=person))
+    apart = np.degrees(angle_between(clip.turns, turns))
+    spine = [SMPL_JOINTS.index(f"spine{i}") for i in (1, 2, 3)]  # one joint of the file carries the shoulders, three are swung
+    assert np.median(apart[:, spine], 0).max() < 1
+    assert np.delete(apart, [*spine, *range(10, 12), *range(22, 24)], 1).max() < 0.1  # no toes or hands are carried over
 
 
 GOOD = bvh(WAVING)
@@ -207,6 +275,23 @@ def test_deepmimic_bends_the_right_knee_and_left_elbow(tmp_path):
 def test_bad_deepmimic_is_one_sentence(tmp_path, data, sentence):
     with pytest.raises(UserError, match=rf"a\.txt: {sentence}"):
         read_deepmimic_data(tmp_path, data)
+
+
+def test_a_frame_is_named_by_its_place_in_the_file(tmp_path):
+    good, bad = movement(n8=0)["Frames"]
+    (tmp_path / "a.txt").write_text(json.dumps({"Frames": [good if i != 30 else bad for i in range(40)]}))
+    with pytest.raises(UserError, match=r"a\.txt: frame 30: the quaternion of chest is not one"):
+        Catalogue(DeepMimicSource(kind="deepmimic", path=tmp_path, rate=10)).read("a")
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"), [("bvh:nowhere", "nowhere: no such file or folder"), ("fbx:here", "fbx:here: expected bvh")]
+)
+def test_the_report_ends_in_a_sentence(argument, sentence, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["report", argument])
+    with pytest.raises(SystemExit) as end:
+        command(report.main)
+    assert end.value.code == 2 and sentence in capsys.readouterr().err
 
 
 def recording(frames=40, width=156, rate="mocap_framerate", **more):
@@ -272,6 +357,29 @@ def test_a_header_that_lies_allocates_nothing(tmp_path):
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:50])
     with pytest.raises(UserError, match=r"a\.npz: cannot read this recording"):
         catalogue.read("a")
+
+
+def damaged(path, where, value):
+    """Puts a byte into every member: at its data, or at a place of its two headers."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.encode()
+            local, central = info.header_offset, data.rindex(b"PK\x01\x02", 0, data.rindex(name))
+            start = local + 30 + len(name) + int.from_bytes(data[local + 28 : local + 30], "little")
+            places = {"data": (start,), "flags": (local + 6, central + 8), "packing": (local + 8, central + 10)}
+            for place in places[where]:
+                data[place] = value
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("where", "value"), [("data", 0xFF), ("flags", 1), ("packing", 99)])
+def test_damage_within_an_archive_is_one_sentence(tmp_path, where, value):
+    read_recording(tmp_path, recording())
+    damaged(tmp_path / "walk_poses.npz", where, value)
+    with pytest.raises(UserError, match=r"walk_poses\.npz: cannot read this recording"):
+        Catalogue(AmassSource(kind="amass", path=tmp_path)).read("walk_poses")
+    assert gender_of(tmp_path / "walk_poses.npz") == "unknown"
 
 
 def test_folders_without_recordings(tmp_path):

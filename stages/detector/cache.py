@@ -1,6 +1,8 @@
 """The cache of drawings: who drew it, and what is in it. Nothing here draws."""
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +89,7 @@ def _read(path: Path) -> Drawings:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in (*_ARRAYS, "bytes", "ends")}
-    except (OSError, ValueError, KeyError) as e:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as e:
         raise UserError(f"{path}: cannot read this chunk ({e}); remove it and draw it again") from None
     data, ends = arrays["bytes"].tobytes(), arrays["ends"].tolist()
     encoded = [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]

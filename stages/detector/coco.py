@@ -15,6 +15,7 @@ from stages.detector.eyes import Eyes, Reading
 from stages.detector.heatmaps import COLUMNS, ROWS, decode, peaks
 
 CONFIG, POSE_CLASS = "config.json", "VitPoseForPoseEstimation"
+PREPROCESSOR = "preprocessor_config.json"
 POINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
     "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
@@ -108,9 +109,9 @@ def class_of(config: dict) -> str:
 
 
 def preprocessing(folder: Path) -> dict:
-    """preprocessor_config.json, or nothing where there is none."""
+    """The folder's preprocessor_config.json, or nothing where there is none."""
     try:
-        found = json.loads((folder / "preprocessor_config.json").read_bytes())
+        found = json.loads((folder / PREPROCESSOR).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

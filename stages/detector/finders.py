@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AutoModelForObjectDetection
 
 from manifests.errors import UserError
-from stages.detector.coco import CONFIG, class_of, first_line, preprocessing, read_config
+from stages.detector.coco import CONFIG, PREPROCESSOR, class_of, first_line, preprocessing, read_config
 from stages.detector.crops import PICTURE, apply, cut, inverse, picture_matrix
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.pose_net import normalised
@@ -20,6 +20,7 @@ from stages.tensorfile import read_tensors
 
 _IMAGENET = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
 _ENDING = "ForObjectDetection"
+_LONGEST = 1333  # pixels, of those who name no other
 
 
 class Look(NamedTuple):
@@ -84,7 +85,7 @@ class PersonFinder:
 
     def _pixels(self, image: np.ndarray) -> Tensor:
         """(1, 3, H, W) as the folder's preprocessor_config.json asks."""
-        small = cv2.resize(image, _size(image.shape[:2], self.words.get("size") or {})[::-1], interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, _size(image.shape[:2], self.words["size"])[::-1], interpolation=cv2.INTER_AREA)
         pixels = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
         if self.words.get("do_normalize", True):
             mean, std = (torch.tensor(self.words.get(key, value)).view(3, 1, 1) for key, value in _IMAGENET.items())
@@ -97,7 +98,7 @@ def _size(shape: tuple[int, ...], asked: dict) -> tuple[int, int]:
     if "height" in asked:
         return int(asked["height"]), int(asked["width"])
     times = asked.get("shortest_edge", 640) / min(shape)
-    times = min(times, asked.get("longest_edge", 1333) / max(shape))
+    times = min(times, asked.get("longest_edge", _LONGEST) / max(shape))
     return max(1, round(shape[0] * times)), max(1, round(shape[1] * times))
 
 
@@ -113,4 +114,16 @@ def read_person_finder(folder: Path, device: str) -> PersonFinder:
     persons = [int(i) for i, label in net.config.id2label.items() if label == "person"]
     if not persons:
         raise UserError(f"{folder / CONFIG}: id2label has no 'person'")
-    return PersonFinder(net.eval().requires_grad_(False), persons[0], preprocessing(folder), device)
+    words = preprocessing(folder)
+    return PersonFinder(net.eval().requires_grad_(False), persons[0], words | {"size": _asked(folder, words)}, device)
+
+
+def _asked(folder: Path, words: dict) -> dict:
+    """`size` of a preprocessor_config.json; older files hold the shorter edge alone, and the longest in `max_size`."""
+    size = words.get("size") or {}
+    if isinstance(size, int):
+        size = {"shortest_edge": size, "longest_edge": words.get("max_size", _LONGEST)}
+    known = isinstance(size, dict) and all(isinstance(side, int | float) and side > 0 for side in size.values())
+    if not known or ("height" in size) != ("width" in size):
+        raise UserError(f"{folder / PREPROCESSOR}: size: expected pixels or edges in pixels, got {size}")
+    return size

@@ -19,7 +19,8 @@ from stages.exports.figures import Body, Exported, exported, keypoints2d
 _UNKNOWN = 3
 _PELVIS, _THORAX = "pelvis", "neck"
 _PIXELS_A_SCALE = 200
-PROTOCOL = 4
+PROTOCOL = 3  # the last whose names are lines of text, which can be replaced: numpy 2 has moved its module, and knows the old name
+_NEW_NAME, _OLD_NAME = b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"
 
 
 def export_hmr2(dataset: Dataset, out: Path, body_path: Path | None = None) -> int:
@@ -31,7 +32,7 @@ def export_hmr2(dataset: Dataset, out: Path, body_path: Path | None = None) -> i
         with tarfile.open(out / shard.shard, "w", format=tarfile.USTAR_FORMAT) as tar:
             for sample in exported(dataset, shard):
                 _add(tar, f"{sample.sample_id}.{sample.extension}", sample.image)
-                _add(tar, f"{sample.sample_id}.data.pyd", pickle.dumps([person(sample, body, rows)], protocol=PROTOCOL))
+                _add(tar, f"{sample.sample_id}.data.pyd", _pickled([person(sample, body, rows)]))
                 count += 1
     return count
 
@@ -65,6 +66,11 @@ def _with_confidence(points: np.ndarray, known: Any) -> np.ndarray:
     """Points (44, D + 1) float32 with their confidence; those that are not known are zero."""
     rows = np.concatenate([np.where(known[:, None], points, 0), known[:, None]], 1)
     return np.concatenate([rows, np.zeros((_UNKNOWN, rows.shape[1]))]).astype(np.float32)
+
+
+def _pickled(people: list[dict]) -> bytes:
+    """Bytes that any numpy reads."""
+    return pickle.dumps(people, protocol=PROTOCOL).replace(_NEW_NAME, _OLD_NAME)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Reads AMASS `.npz` recordings, in the layouts of SMPL-H, SMPL-X and SMPL, without trusting what they say of themselves."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ _WIDTHS = (66, 72, 156, 165)
 _RATES = ("mocap_framerate", "mocap_frame_rate")
 _LARGEST = 2**31  # bytes of one array
 SHAPES = 10
+# What zipfile raises: the last two for a member that is locked, or packed in a way that it does not know.
+_DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,7 @@ def read_amass(path: Path, rate: float, up: str = "auto") -> Recording:
             fps = float(_array(path, archive, next((k for k in _RATES if f"{k}.npy" in archive.namelist()), _RATES[0])).reshape(-1)[0])
             betas = _array(path, archive, "betas") if "betas.npy" in archive.namelist() else np.zeros(SHAPES)
             gender = _word(archive, "gender")
-    except (OSError, EOFError, zipfile.BadZipFile) as e:
+    except _DAMAGED as e:
         why = getattr(e, "strerror", None) or "not an .npz archive, or cut off"
         raise UserError(f"{path}: cannot read this recording ({why})") from None
     if poses.ndim != 2 or poses.shape[1] not in _WIDTHS or not len(poses):
@@ -50,7 +53,7 @@ def gender_of(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             return _word(archive, "gender")
-    except (OSError, EOFError, zipfile.BadZipFile):
+    except _DAMAGED:
         return "unknown"  # whoever draws it learns what is wrong with it
 
 

@@ -70,7 +70,7 @@ def _motion(path: Path, values: np.ndarray, numbers: np.ndarray, fps: float) -> 
     column = _FIRST
     for i, (name, _, _, size) in enumerate(_JOINTS):
         if size == 4:
-            turns[:, i] = _matrices(path, name, values[:, column : column + 4])
+            turns[:, i] = _matrices(path, name, values[:, column : column + 4], numbers)
         elif size == 1:
             turns[:, i] = about("z", values[:, column])
         column += size
@@ -82,11 +82,11 @@ def _motion(path: Path, values: np.ndarray, numbers: np.ndarray, fps: float) -> 
     return Motion(str(path), tuple(j[0] for j in _JOINTS), parents, rest, turns, moves, numbers, fps)
 
 
-def _matrices(path: Path, name: str, q: np.ndarray) -> np.ndarray:
-    """Rotation matrices (T, 3, 3) of quaternions (T, 4), w first."""
+def _matrices(path: Path, name: str, q: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Rotation matrices (T, 3, 3) of quaternions (T, 4), w first. numbers (T,): which frames of the file these are."""
     length = np.sqrt((q**2).sum(1, keepdims=True))
     if (length < 0.5).any():
-        raise UserError(f"{path}: frame {int(np.argmax(length[:, 0] < 0.5))}: the quaternion of {name} is not one")
+        raise UserError(f"{path}: frame {numbers[np.argmax(length[:, 0] < 0.5)]}: the quaternion of {name} is not one")
     w, x, y, z = (q / length).T
     return np.stack([
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),

@@ -1,9 +1,11 @@
 """Which joint of a skeleton is the left elbow: bundled name maps, and the user's own in the same form."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,6 +15,8 @@ ROLES = ("pelvis", "chest", "neck", "head", *(f"{side}_{part}" for side in ("lef
     "collar", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe"
 )))  # fmt: skip
 _OPTIONAL = {"neck", "left_collar", "right_collar", "left_toe", "right_toe"}
+_L_ALONE = re.compile(r"(?<![A-Za-z0-9])[lL](?![A-Za-z0-9])")  # Bip01 L Thigh, thigh.l
+_L_FIRST = re.compile(r"(?<![^:])[lL]")  # lThigh, LHip, mixamorig:LHip
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,17 @@ def choose_map(where: str, names: tuple[str, ...], own: Path | None) -> tuple[Na
     if missing[best.name]:
         lacking = ", ".join(missing[best.name][:4])
         raise UserError(f"{where}: no joint for {lacking} by the {best.name} names; give a name map of your own (docs/poses.md)")
-    return best, best.match(names)
+    found = best.match(names)
+    _refuse_shared(where, best, names, found)
+    return best, found
+
+
+def _refuse_shared(where: str, by: NameMap, names: tuple[str, ...], found: dict[str, int]) -> None:
+    players: dict[int, str] = {}
+    for role, joint in found.items():
+        if joint in players:
+            raise UserError(f"{where}: {names[joint]} plays both {players[joint]} and {role} by the {by.name} names; name each")
+        players[joint] = role
 
 
 @cache
@@ -63,12 +77,23 @@ def read_map(path: Path) -> NameMap:
 def _parse(where: str, name: str, data) -> NameMap:
     if not isinstance(data, dict) or not isinstance(data.get("joints"), dict) or not set(data) <= {"joints", "skip"}:
         raise UserError(f"{where}: expected the keys joints and skip")
-    joints = {role: tuple(str(n) for n in (names if isinstance(names, list) else [names])) for role, names in data["joints"].items()}
-    unknown = sorted(set(joints) - set(ROLES))
+    unknown = [str(role) for role in data["joints"] if role not in ROLES]
     if unknown:
         raise UserError(f"{where}: joints.{unknown[0]} is no part of a body; expected one of {', '.join(ROLES)}")
-    mirrored = {_other(role): tuple(_other(n) for n in names) for role, names in joints.items() if role.startswith("left_")}
-    return NameMap(name, {**mirrored, **joints}, int(data.get("skip", 0)))
+    joints = {role: tuple(str(n) for n in (names if isinstance(names, list) else [names])) for role, names in data["joints"].items()}
+    return NameMap(name, {**_mirrored(joints), **joints}, _skip(where, data.get("skip", 0)))
+
+
+def _skip(where: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UserError(f"{where}: skip: expected a number of frames, got {value!r}")
+    return value
+
+
+def _mirrored(joints: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The right side's roles; a name that tells no side stands for none."""
+    left = {role: names for role, names in joints.items() if role.startswith("left_")}
+    return {_other(role): tuple(o for n in names if (o := _other(n)) != n) for role, names in left.items()}
 
 
 def _other(name: str) -> str:
@@ -76,7 +101,11 @@ def _other(name: str) -> str:
     for left, right in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT")):
         if left in name:
             return name.replace(left, right)
-    return f"r{name[1:]}" if name[:1] == "l" else name
+    return _L_ALONE.sub(_to_r, name) if _L_ALONE.search(name) else _L_FIRST.sub(_to_r, name)
+
+
+def _to_r(found: re.Match[str]) -> str:
+    return "R" if found[0] == "L" else "r"
 
 
 def _plain(name: str) -> str:

@@ -41,7 +41,7 @@ def load_frames(sources: list[str], rate: float) -> tuple[Frames, Frames]:
 def draw_archetypes(count: int, seed: int) -> np.ndarray:
     """Poses (count, 24, 3, 3) of the limits source."""
     rng = np.random.default_rng(seed)
-    poses = np.array([pose_from_angles(draw_figure(rng).angles) for _ in range(count)])
+    poses = np.array([pose_from_angles(draw_figure(rng).angles) for _ in range(count)]).reshape(count, 24, 3)  # none, too
     return without_heading(matrix_from_axis_angle(poses))
 
 

@@ -43,11 +43,8 @@ def main() -> None:
     for argument in sys.argv[1:]:
         kind, _, path = argument.partition(":")
         if kind not in _KINDS:
-            raise SystemExit(f"{argument}: expected bvh:folder or deepmimic:folder")
-        try:
-            print("\n".join(rows(kind, Path(path))))
-        except UserError as e:
-            raise SystemExit(str(e)) from None
+            raise UserError(f"{argument}: expected bvh:folder or deepmimic:folder")
+        print("\n".join(rows(kind, Path(path))))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axi
 from stages.poses.motion import Motion
 from stages.poses.posture import INDEX, LIMBS, SIDES, body_frame, middle, reference_pose, unit_of, unit_vectors, up_axis
 
+_AHEAD = 0.1  # of a foot's length, or its yaw is not known
+
 
 @dataclass(frozen=True, eq=False)
 class Retargeted:
@@ -34,7 +36,7 @@ def retarget(motion: Motion, roles: dict[str, int], rest: np.ndarray, up: str = 
     """SMPL's rotations for a movement. roles: part -> joint of the file. rest (24, 3): SMPL's joints in its rest pose."""
     world, places = motion.forward()
     rested, still, name = reference_pose(motion, roles, world, places)
-    frame = body_frame(still, roles)
+    frame = body_frame(rest, INDEX).T @ body_frame(still, roles)  # SMPL's trunk leans against its y
     if not np.isfinite(frame).all():
         raise UserError(f"{motion.where}: its hips or its trunk have no length, so its facing is unknown")
     up = up_axis(places, roles, frame) if up == "auto" else up
@@ -53,7 +55,7 @@ def _globals(turned: dict[str, np.ndarray], places: np.ndarray, roles: dict[str,
     """World rotation (T, 24, 3, 3) of each SMPL joint.
 
     turned: part -> rotation since the reference, in a world with y up. places (T, J, 3) there. still (J, 3): the
-    reference in the body's own frame (x to its left, y up, z ahead).
+    reference in the axes of SMPL's rest pose (x to its left, y up, z ahead).
     """
     out = np.broadcast_to(turned["pelvis"][:, None], (len(places), 24, 3, 3)).copy()
     for share, joint in ((1 / 3, "spine1"), (2 / 3, "spine2"), (1.0, "spine3")):
@@ -96,7 +98,7 @@ def _foot_yaw(still: np.ndarray, roles: dict[str, int], rest: np.ndarray, side: 
     foot = still[roles[f"{side}_toe"]] - still[roles[f"{side}_ankle"]]
     ours = rest[INDEX[f"{side}_foot"]] - rest[INDEX[f"{side}_ankle"]]
     level = np.array([1.0, 0.0, 1.0])
-    if (foot * level) @ (ours * level) <= 0:
+    if not (unit_vectors(foot) * level) @ unit_vectors(ours * level) > _AHEAD:
         return np.eye(3)  # a foot that hangs straight down, or no true toe, tells nothing
     return _swing(ours * level, foot * level)
 

@@ -10,6 +10,7 @@ from stages.body.camera import focal_of, intrinsics, project, view_from
 
 _FROM_BELOW = 0.25  # of the figures are seen from below; eyes are mostly above the middle of what they look at
 _HIGH = (20.0, 55.0)  # degrees of the views that are high or low on purpose
+_STEEPEST = 85.0  # degrees: beyond 90 the camera would hang upside down
 _STEPS = 12  # each brings the distance about ten times nearer to the right one
 _CLOSEST = 0.6  # metres from the camera to the nearest skin
 _WEAK_FOV = 1.0  # degrees: sizes then differ by less than one per cent from a figure's front to its back
@@ -60,7 +61,7 @@ def _draw_elevation(rng: np.random.Generator, config: ProjectionsConfig) -> floa
     """Degrees off the level: mostly near it, now and then from a roof or a ditch."""
     if rng.random() < config.high_share:
         return rng.uniform(*_HIGH)
-    return abs(rng.normal(0, config.elevation_deg))
+    return min(abs(rng.normal(0, config.elevation_deg)), _STEEPEST)
 
 
 def _draw_cut(rng: np.random.Generator) -> Cut:

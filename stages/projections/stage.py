@@ -26,7 +26,7 @@ class Projections(Stage):
     """Proportions, camera and labels. Everything drawn follows from the labels as stored, digit for digit."""
 
     name = "projections"
-    version = 2
+    version = 3
     config = ("body", "projections")
     reads = ("pose_world", "betas")
     writes = schema.PROJECTIONS

@@ -25,10 +25,7 @@ _ARMS, _LEGS = ((2, 3, 4), (5, 6, 7)), ((8, 9, 10), (11, 12, 13))
 def main() -> None:
     parser = argparse.ArgumentParser(description="Proportions of a run's figures in the picture, beside those of real drawings.")
     parser.add_argument("run", type=Path, help="a run's folder, its projections done")
-    try:
-        print(report(read_joints(parser.parse_args().run)))
-    except UserError as e:
-        raise SystemExit(f"statistics: {e}") from None
+    print(report(read_joints(parser.parse_args().run)))
 
 
 def read_joints(run: Path) -> tuple[np.ndarray, float]:

@@ -205,3 +205,19 @@ def test_code_beside_the_weights_never_runs(persons, tmp_path):
     with pytest.raises(UserError, match="own"):
         read_person_finder(folder, "cpu")
     assert not (tmp_path / "ran").exists()
+
+
+def test_pictures_are_shrunk_as_the_folder_asks(persons, tmp_path):
+    folder = Path(shutil.copytree(persons, tmp_path / "own"))
+    for words, shape in (
+        ({"size": 96, "max_size": 160}, (53, 160)),
+        ({"size": 96}, (96, 288)),
+        ({"size": {"height": 64, "width": 80}}, (64, 80)),
+    ):
+        (folder / "preprocessor_config.json").write_text(json.dumps(words))
+        finder = read_person_finder(folder, "cpu")
+        assert finder._pixels(np.zeros((200, 600, 3), np.uint8)).shape == (1, 3, *shape)
+    for size in ("large", [96, 160], {"height": 64}, {"shortest_edge": "96"}, -96):
+        (folder / "preprocessor_config.json").write_text(json.dumps({"size": size}))
+        with pytest.raises(UserError, match=r"preprocessor_config\.json: size: expected"):
+            read_person_finder(folder, "cpu")

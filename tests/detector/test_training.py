@@ -1,5 +1,6 @@
 """Training: it learns, it resumes, it refuses what is not its own; and the cache it learns from."""
 
+import io
 import os
 import signal
 import subprocess
@@ -186,9 +187,13 @@ def test_caches_that_are_not_ours_are_named(tmp_path):
         load_drawings(tmp_path, "train")
     with pytest.raises(UserError, match="another recipe"):
         claim(tmp_path, drawing.drawn_by(drawing.recipe_of(2)))
-    (tmp_path / "train" / chunk_name(1, 0)).write_bytes(b"PK")
-    with pytest.raises(UserError, match="chunk-1-00000"):
-        load_drawings(tmp_path, "train")
+    whole = io.BytesIO()
+    np.savez_compressed(whole, joints=np.zeros((9, 16, 2)))
+    data = whole.getvalue()
+    for damaged in (b"PK", b"", data[:-20], data.replace(data[60:64], b"\xff" * 4, 1)):
+        (tmp_path / "train" / chunk_name(1, 0)).write_bytes(damaged)
+        with pytest.raises(UserError, match="chunk-1-00000"):
+            load_drawings(tmp_path, "train")
 
 
 def test_a_command_says_what_is_wrong_in_a_sentence(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from manifests.errors import UserError
 from manifests.skeleton import EDGES, STYLES
 from stages.body.camera import intrinsics
 from stages.body.figure import make_figure
@@ -123,6 +124,21 @@ def test_the_bundled_profiles_keep_to_the_budget():
     sizes = {name: parameters(getattr(pipeline, name)) / 1e6 for name in ("vae", "unet", "controlnet", "text_encoder")}
     assert sizes["vae"] <= 4 and sum(sizes.values()) <= 20
     assert load_profile("gpu").networks.unet == load_profile("cpu").networks.unet
+
+
+@pytest.mark.parametrize(
+    ("item", "sentence"),
+    [
+        ("unett.batch=8", "profile cpu: unett: Extra inputs are not permitted"),
+        ("unet.bach=8", r"profile cpu: unet\.bach: Extra inputs"),
+        ("pictures.batch.more=8", "expected key=value"),
+        ("unet.batch", "expected key=value"),
+        ("unet.parts=[unet", "the value is not YAML"),
+    ],
+)
+def test_mistakes_in_what_is_set_are_named(item, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load_profile("cpu", [item])
 
 
 def test_the_autoencoder_starts_as_a_blur_in_the_pictures_colours():

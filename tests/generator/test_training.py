@@ -1,6 +1,7 @@
 """Training: cut off and resumed it ends in the same bytes; what it makes, diffusers loads without us."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.library import Library
-from stages.sketches.generator.real import add_real
+from stages.sketches.generator.real import _square, add_real
 from stages.sketches.generator.train import Training
 from tests.annotated.files import COCO, spread, write_character, write_coco
 from tests.generator.conftest import QUIET, TINY
@@ -110,6 +111,14 @@ def test_a_stable_diffusion_folder_is_fine_tuned_by_the_same_script(trained, pip
         training.run("vae")
 
 
+@pytest.mark.parametrize("part", ["unet", "tokenizer"])
+def test_a_start_that_lacks_a_part_is_named(pipeline, tmp_path, part):
+    start = save_sd(pipeline, tmp_path / "sd")
+    shutil.rmtree(start / part)
+    with pytest.raises(UserError, match=f"names {part}, but there is no folder {part}"):
+        Training(tmp_path / "out", TINY, start, **QUIET)._started()
+
+
 def _coco(folder):
     (folder / "images/ink_painting").mkdir(parents=True)
     path = write_coco(folder, spread(COCO), image={"file_name": "images/ink_painting/a.png"})
@@ -133,3 +142,12 @@ def test_real_drawings_join_the_library(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no char_cfg"):
         add_real(tmp_path / "library", str(tmp_path / "empty"), 32)
+
+
+def test_thin_lines_of_large_drawings_stay_whole():
+    picture = np.full((1200, 1200, 3), 255, np.uint8)
+    picture[100:1100, 601:603] = 0
+    square, matrix = _square(picture, np.array([100.0, 100, 1100, 1100]), 64)
+    ink = (255 - square[8:-8].astype(float)).sum(1)[:, 0]
+    assert ink.min() > 0.8 * 255 * 2 * matrix[0, 0]  # as much of each row as the line covers
+    assert ink.max() < 1.3 * ink.min()

@@ -1,7 +1,7 @@
 """Everything that decides a training, in one place: profiles.yaml, read and checked here."""
 
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -121,11 +121,14 @@ def _bundled() -> dict[str, dict]:
     return yaml.safe_load((resources.files("stages.sketches.generator") / "profiles.yaml").read_text("utf-8"))
 
 
-def _override(data: dict, item: str) -> None:
+def _override(data: Any, item: str) -> None:
     key, eq, value = item.partition("=")
     *parents, leaf = key.split(".")
     for parent in parents:
-        data = data.get(parent, {})
+        data = data.setdefault(parent, {}) if isinstance(data, dict) else None  # a new section is one that nobody knows
     if not eq or not isinstance(data, dict):
         raise UserError(f"--set {item}: expected key=value, as in unet.samples=1000")
-    data[leaf] = yaml.safe_load(value)
+    try:
+        data[leaf] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {item}: the value is not YAML") from None

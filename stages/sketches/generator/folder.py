@@ -9,6 +9,7 @@ from diffusers import (
     AutoencoderTiny,
     ControlNetModel,
     StableDiffusionControlNetPipeline,
+    StableDiffusionPipeline,
     StableDiffusionXLControlNetPipeline,
 )
 
@@ -25,6 +26,7 @@ _KINDS: dict[str, tuple[type, bool]] = {
     "StableDiffusionXLControlNetPipeline": (StableDiffusionXLControlNetPipeline, True),
     "StableDiffusionXLPipeline": (StableDiffusionXLControlNetPipeline, False),
 }
+_NO_SAFETY: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 
 
 class Source(NamedTuple):
@@ -54,7 +56,7 @@ def open_pipeline(source: Source, controlnet: Source | None, dtype: torch.dtype,
     if controlnet is not None:
         parts["controlnet"] = _part(ControlNetModel, controlnet, dtype)
     if kind is StableDiffusionControlNetPipeline:
-        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+        parts |= _NO_SAFETY
     _check_files(source, index, parts)
     pipeline = _read(kind, source, dtype, parts)
     _check_channels(pipeline, source.where)
@@ -110,6 +112,12 @@ def _from_hub(source: Source) -> str:
         raise UserError(f"{source.where}: no such folder, and not in the local cache; sketches.diffusion.online=true fetches it") from None
     except HfHubHTTPError as e:
         raise UserError(f"{source.where}: the hub refused ({e})".splitlines()[0]) from None
+
+
+def open_plain(source: Source) -> Any:
+    """An SD 1.x model as it is, without a ControlNet."""
+    _check_files(source, read_index(source), _NO_SAFETY)
+    return _read(StableDiffusionPipeline, source, torch.float32, _NO_SAFETY)
 
 
 def _check_files(source: Source, index: dict, given: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.annotated.reader import Annotated, read_annotated
+from stages.detector.crops import cut
 from stages.sketches.generator.drawings import encoded, side_of, write_chunk
 
 _AT_ONCE = 60
@@ -65,9 +66,4 @@ def _square(picture: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarray
     scale = side / max(_ROOM * float((high - low).max()), 8.0)
     offset = side / 2 - scale * (low + high) / 2
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-    centred = matrix.copy()  # OpenCV counts from pixel centres
-    centred[:, 2] += scale / 2 - 0.5
-    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    paper = np.median(edge, axis=0).tolist()
-    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.warpAffine(picture, centred, (side, side), flags=shrink, borderValue=paper), matrix
+    return cut(picture, matrix, (side, side)), matrix

@@ -18,7 +18,7 @@ from stages.sketches.generator.build import build_pipeline, open_controlnet
 from stages.sketches.generator.config import Profile, load_profile, profile_names
 from stages.sketches.generator.distill import DistillJob
 from stages.sketches.generator.drawings import fill
-from stages.sketches.generator.folder import Source, open_pipeline, read_index
+from stages.sketches.generator.folder import Source, open_pipeline, open_plain, read_index
 from stages.sketches.generator.latents import encode_library
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.loop import Log, finished, train
@@ -99,9 +99,9 @@ class Training:
 
 
 def _with_controlnet(source: Source) -> Any:
-    from diffusers import StableDiffusionControlNetPipeline, StableDiffusionPipeline
+    from diffusers import StableDiffusionControlNetPipeline
 
-    plain = StableDiffusionPipeline.from_pretrained(source.where, safety_checker=None, requires_safety_checker=False, **source.options)
+    plain = open_plain(source)
     levels = len(plain.vae.config.block_out_channels)
     widths = (*_CONDITION_OF_OTHERS[: levels - 1], _CONDITION_OF_OTHERS[-1])
     controlnet = open_controlnet(plain.unet, widths, scale=0)
