@@ -12,6 +12,22 @@ from manifests.errors import UserError
 from manifests.recipe import Recipe
 
 
+class _Loader(yaml.SafeLoader):
+    """Recipes hold no dates, and every key is a name: YAML takes a bare day for a date and the key `on` for True."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        self.flatten_mapping(node)  # first, as it knows `<<` by its tag
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
+
+
 def bundled_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
     folder = resources.files("manifests") / "recipes"
@@ -59,7 +75,7 @@ def _read(source: str) -> tuple[str, str]:
 
 def _parse(where: str, text: str) -> dict:
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         raise UserError(f"{where}: not YAML{f', line {mark.line + 1}' if mark else ''}: {getattr(e, 'problem', e)}") from None
@@ -82,7 +98,7 @@ def _override(data: dict, item: str) -> None:
 
 def _parse_value(item: str, value: str) -> Any:
     try:
-        return yaml.safe_load(value)
+        return yaml.load(value, _Loader)
     except yaml.YAMLError:
         raise UserError(f"--set {item}: the value is not YAML") from None
 

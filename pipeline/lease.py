@@ -49,9 +49,10 @@ class Lease:
         return last + 1
 
     def check(self) -> None:
-        """Raises UserError once another launcher has taken the folder."""
-        if self._lost:
-            raise UserError(f"{self.store.url}: {self._lost}; what is committed stays, run the same command to resume")
+        """Raises UserError once another launcher has taken the folder, or may since nothing renews the lease."""
+        lost = self._lost or ("" if self._thread.is_alive() else "its lease is no longer renewed")
+        if lost:
+            raise UserError(f"{self.store.url}: {lost}; what is committed stays, run the same command to resume")
 
     def release(self) -> None:
         """The next launcher need not wait."""
@@ -67,8 +68,8 @@ class Lease:
                 if self.store.exists(self._name(self._number + 1)):
                     self._lost = "this launcher was silent for too long and another has taken over"
                     return
-            except OSError:
-                continue  # the store cannot be reached; if that lasts, somebody else will take over
+            except Exception:  # the store cannot be reached, for which each library has errors of its own, not all an OSError
+                continue  # if that lasts, somebody else will take over
 
     def _refuse_if_alive(self, number: int) -> None:
         held = json.loads(self.store.read(self._name(number)))

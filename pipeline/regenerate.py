@@ -9,7 +9,7 @@ from manifests.errors import UserError
 from manifests.sample import prompt_of
 from manifests.schema import rows_of
 from manifests.stage import Context
-from pipeline.commit import UnitSink, read_marker
+from pipeline.commit import Damaged, Marker, UnitSink, read_marker, table_name
 from pipeline.partitions import partition_of
 from pipeline.plan import Pipeline
 from pipeline.store import Store
@@ -37,16 +37,16 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     unit = _unit_of(pipeline, sample_id)
     stage_class = pipeline.by_name[STAGE]
     reader, ids = Reader(pipeline, store), pa.chunked_array([[sample_id]])
-    try:
-        if sample_id not in reader.ids(pipeline.by_name["projections"], unit):
-            raise UserError(f"{sample_id}: not among the projected samples of {store.url}")
-        row = reader.gather((*stage_class.reads, "pose"), unit, ids)
-    except FileNotFoundError:
-        raise UserError(f"{sample_id}: {store.url} has no table of it; run up to projections first, and not clean") from None
+    columns = (*stage_class.reads, "pose")
+    if not all(store.exists(table_name(s, unit)) for s in {"projections", *(pipeline.producer(c).name for c in columns)}):
+        raise UserError(f"{sample_id}: {store.url} has no table of it; run up to projections first, and not clean")
+    if sample_id not in reader.ids(pipeline.by_name["projections"], unit):
+        raise UserError(f"{sample_id}: not among the projected samples of {store.url}")
+    row = reader.gather(columns, unit, ids)
     stage = stage_class(pipeline.configs[STAGE])
     device = device_of(pipeline, STAGE)
     stage.setup(device)
-    marker = read_marker(store, STAGE, unit)
+    marker = _marker(store, unit)
     stage.recall(marker.environment if marker else {})
     ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device, pa.table({}))
     made = next(rows_of(stage.process(row.select(["sample_id", "style", *stage_class.reads]), ctx)))
@@ -65,9 +65,16 @@ def _unit_of(pipeline: Pipeline, sample_id: str) -> str:
     return partition_of(sample_id, pipeline.recipe.partition_size).name
 
 
-def _held(reader: Reader, unit: str, ids: pa.ChunkedArray) -> bytes | None:
-    """The run's own picture of the sample, None where its table is gone."""
+def _marker(store: Store, unit: str) -> Marker | None:
+    """What was committed of the unit's pictures; a damaged marker is none, and the next run makes them again."""
     try:
-        return reader.gather(("image",), unit, ids)["image"][0].as_py()
-    except FileNotFoundError:
+        return read_marker(store, STAGE, unit)
+    except Damaged:
         return None
+
+
+def _held(reader: Reader, unit: str, ids: pa.ChunkedArray) -> bytes | None:
+    """The run's own picture of the sample, None where its table is gone or the sample never came so far."""
+    if not reader.store.exists(table_name(STAGE, unit)) or ids[0].as_py() not in reader.ids(reader.pipeline.by_name[STAGE], unit):
+        return None
+    return reader.gather(("image",), unit, ids)["image"][0].as_py()

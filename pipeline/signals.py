@@ -1,4 +1,4 @@
-"""How every command ends: Ctrl-C, SIGTERM and what the user can mend, each with its exit code."""
+"""How every command ends: Ctrl-C, SIGTERM, what the user can mend and what the world refuses, each with its exit code."""
 
 import signal
 import sys
@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from manifests.errors import UserError
+
+# What the libraries of object stores raise that is no OSError.
+_STORE_ERRORS = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("gcsfs.retry", "HttpError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+)
 
 
 class Interrupted(BaseException):
@@ -28,13 +36,27 @@ def raise_on_signals() -> None:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """One sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
+    """One sentence and exit code 2 for what the user can mend or a disk or store refuses, 130 or 143 for an interruption."""
     raise_on_signals()
     try:
         yield
     except UserError as e:
         print(f"skep: {e}", file=sys.stderr)
         sys.exit(2)
+    except _refusals() as e:
+        print(f"skep: {_sentence(e)}", file=sys.stderr)
+        sys.exit(2)
     except Interrupted as e:
         print("\nskep: interrupted; run the same command to resume", file=sys.stderr)
         sys.exit(e.exit_code)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Errors of disks, networks and stores. A library that is not loaded has raised none, so none is imported for this."""
+    return (OSError, *(getattr(sys.modules[module], name) for module, name in _STORE_ERRORS if module in sys.modules))
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -86,6 +86,21 @@ def test_mistakes_are_one_sentence_and_exit_code_2(args, sentence, tmp_path):
     assert done.stderr.startswith(sentence) and done.stderr.count("\n") == 1
 
 
+def test_files_in_place_of_folders_and_a_store_that_is_down_are_one_sentence(made, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    settings = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (settings | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}).items():
+        monkeypatch.setenv(name, value)
+    for args, sentence in (
+        (("status", "file"), f"skep: {tmp_path}/file/recipe.yaml: Not a directory"),
+        (("push", str(made[0]), "file"), f"skep: {tmp_path}/file: File exists"),
+        (("verify", "s3://bucket/run"), "skep: Could not connect to the endpoint URL"),
+    ):
+        done = skep(*args, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(sentence) and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_how_to_resume(number, code, tmp_path):
     folder = tmp_path / "run"

@@ -7,7 +7,7 @@ from manifests.recipe import share_out
 from manifests.recipe_files import bundled_recipes, dump_recipe, load_recipe, parse_recipe
 
 
-@pytest.mark.parametrize("name", ["ablations", "demo", "skep-120k", "smoke", "val-600"])
+@pytest.mark.parametrize("name", ["ablations", "demo", "skep-120k", "skep-120k-sd15", "smoke", "val-600"])
 def test_bundled_recipes_are_sound_and_survive_freezing(name):
     assert name in bundled_recipes()
     recipe = load_recipe(name)
@@ -64,6 +64,28 @@ def test_files_that_are_no_recipes(tmp_path):
 
 def test_overrides_reach_the_recipe():
     assert load_recipe("demo", ["poses.count=300", "run.workers=0"]).poses.count == 300
+
+
+def test_keys_are_names_and_days_are_text():
+    recipe = parse_recipe("name: x\nposes: {count: 6}\nfilter: {limbs: {on: false}, box: {on: off}}\ncard: {published: 2026-01-31}", "x")
+    assert not recipe.filter.limbs.on and not recipe.filter.box.on and recipe.card.published == "2026-01-31"
+    assert parse_recipe(dump_recipe(recipe), "frozen") == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "on"), [("limbs.on=off", False), ("limbs={on: no}", False), ("limbs.on=yes", True), ("limbs.on=on", True)]
+)
+def test_on_and_off_are_values_too(override, on):
+    assert load_recipe("demo", [f"filter.{override}"]).filter.limbs.on is on
+
+
+def test_a_day_may_be_set():
+    assert load_recipe("demo", ["card.published=2026-01-31"]).card.published == "2026-01-31"
+
+
+def test_parts_of_a_recipe_may_be_merged():
+    text = "name: x\nposes: {count: 6}\nfilter: {limbs: &off {on: false}, box: {<<: *off, least: 0.5}}"
+    assert parse_recipe(text, "x").filter.box.model_dump() == {"on": False, "least": 0.5}
 
 
 def test_counts_are_shared_out():

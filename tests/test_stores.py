@@ -8,6 +8,7 @@ import sys
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from manifests.errors import UserError
 from pipeline.lease import Lease
@@ -116,6 +117,43 @@ def test_a_lease_that_ran_out_is_taken_and_its_holder_stops(s3, scheme):
     third.take()
     assert store.exists("lock/000003")
     third.release()
+
+
+def _fail_to_renew(lease, monkeypatch, errors):
+    """Raise these, one a renewal, before the store can be written again."""
+    put = lease.store.put
+
+    def faulty(name, data, **conditions):
+        if not conditions and errors:
+            raise errors.pop()
+        put(name, data, **conditions)
+
+    monkeypatch.setattr(lease.store, "put", faulty)
+
+
+def test_a_holder_that_could_not_reach_the_store_still_notices_that_it_lost(monkeypatch):
+    first, second = (Lease(Store("memory://runs/unreachable"), "lock", {"host": "h", "pid": pid}, seconds=-60) for pid in (1, 2))
+    errors = [EndpointConnectionError(endpoint_url="http://there"), OSError("away")]
+    _fail_to_renew(first, monkeypatch, errors)
+    first.take()
+    second.take()
+    first._thread.join(timeout=60)
+    assert not errors
+    with pytest.raises(UserError, match="another has taken over"):
+        first.check()
+    first.release()
+    second.release()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_lease_that_nothing_renews_is_given_up(monkeypatch):
+    lease = Lease(Store("memory://runs/given-up"), "lock", {"host": "h", "pid": 1}, seconds=-60)
+    _fail_to_renew(lease, monkeypatch, [SystemExit()])
+    lease.take()
+    lease._thread.join(timeout=60)
+    with pytest.raises(UserError, match="its lease is no longer renewed; what is committed stays"):
+        lease.check()
+    lease.release()
 
 
 def test_of_two_that_are_equally_fast_one_is_refused(s3, monkeypatch):
