@@ -369,6 +369,22 @@ def test_preview_marks_the_joints(stage):
     assert tuple(shown[y, x]) == (30, 170, 60)
 
 
+@pytest.mark.parametrize("kind", list(options.RATES["charcoal"]["kind"]))
+def test_charcoal_says_what_it_draws(figures, kind, monkeypatch):
+    """A drawing with words for clothes changes with the clothes, one without does not."""
+    plain_options(monkeypatch, "charcoal", kind=kind)
+    said = []
+    for seed in range(8):
+        drawings = []
+        for outfit in ("bare", "dress"):
+            monkeypatch.setattr(wardrobe, "RATES", {**wardrobe.RATES, "outfit": {outfit: 1.0}})
+            drawings.append(draw(figures[seed % 6], "charcoal", np.random.default_rng(seed)))
+        bare, dressed = drawings
+        assert (bare.appearance != dressed.appearance) == (bare.image != dressed.image).any()
+        said.append(dressed.appearance != "a figure")
+    assert {"shaded": all(said), "contour": all(said), "gesture": not any(said), "construction": len(set(said)) == 2}[kind]
+
+
 def test_looks_are_said_in_words():
     phrases = {wardrobe.choose_look(np.random.default_rng(seed)).words(True) for seed in range(60)}
     assert len(phrases) > 50
