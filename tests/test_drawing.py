@@ -10,15 +10,15 @@ import pytest
 
 from manifests import schema
 from manifests.recipe import Recipe
-from manifests.skeleton import EDGES, STYLES
+from manifests.skeleton import EDGES, LIMB_PAIRS, LIMBS, STYLES
 from manifests.stage import Config, Context
 from stages.body.camera import FRONT, intrinsics
 from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body
-from stages.projections.labels import VISIBLE, visibility
-from stages.sketches.drawing import anatomy, draw, lines, options, wardrobe
+from stages.projections.labels import VISIBLE, limb_order, visibility
+from stages.sketches.drawing import anatomy, draw, lines, options, overlap, wardrobe
 from stages.sketches.drawing.clothes import dress
-from stages.sketches.drawing.layer import Stroke, blank
+from stages.sketches.drawing.layer import Fill, Stroke, blank
 from stages.sketches.stage import Sketches, head_turn
 
 SIZE = 256
@@ -265,6 +265,43 @@ def test_head_circle_lies_on_the_head_joint(figures, style):
         assert ink[y, x].mean(1).max() > 0.9, seed
 
 
+def folded_labels(seed: int) -> dict[str, np.ndarray]:
+    """Labels of a figure whose arms and legs go anywhere, before its head and trunk too."""
+    labels, rng = random_labels(seed), np.random.default_rng(seed)
+    labels["pose"][[1, 2, 4, 5, 16, 17, 18, 19]] += rng.normal(0, 0.9, (8, 3))
+    return labels
+
+
+def holds(area: np.ndarray, point: np.ndarray) -> bool:
+    return cv2.pointPolygonTest(area.astype(np.float32), point.tolist(), False) > 0
+
+
+@pytest.mark.parametrize(
+    ("seed", "limb", "joint"),  # a wrist or an elbow before the head, a knee before the trunk
+    [(47, (2, 3, 4), 4), (50, (5, 6, 7), 6), (83, (2, 3, 4), 4), (4, (11, 12, 13), 12), (9, (11, 12, 13), 12), (14, (8, 9, 10), 9)],
+)
+def test_a_child_paints_over_no_joint_that_is_labelled_visible(seed, limb, joint, monkeypatch):
+    plain_options(monkeypatch, "kids")
+    figure = figure_of(folded_labels(seed))
+    assert visibility(figure.joints16_2d, figure.part)[joint] == VISIBLE
+    painted = draw(figure, "kids", np.random.default_rng(seed)).canvas.marks
+    areas = [mark.shape.outlines[0] for mark in painted if isinstance(mark.shape, Fill)]
+    last = [area for area in areas if holds(area, figure.joints16_2d[joint])][-1]
+    ends = figure.joints16_2d[list(limb)]
+    assert all(holds(last, ends[1] + 0.7 * (end - ends[1])) for end in ends)  # the limb's own
+
+
+def test_painting_order_follows_the_labels_of_crossing_limbs():
+    kept = []
+    for seed in range(40):
+        figure = figure_of(folded_labels(seed))
+        order = overlap.in_order(figure, 20)
+        rank = {name: next(k for k, piece in enumerate(order) if np.isin(np.hstack(bone), piece).all()) for name, bone in LIMBS.items()}
+        for (a, b), sign in zip(LIMB_PAIRS, limb_order(figure.joints16, figure.camera_K), strict=True):
+            kept += [(rank[a] > rank[b]) == (sign < 0)] if sign else []
+    assert len(kept) > 30 and np.mean(kept) > 0.97
+
+
 def test_head_axes_follow_the_pose():
     labels = random_labels(1)
     turn = head_turn(labels["pose"])
@@ -330,6 +367,22 @@ def test_preview_marks_the_joints(stage):
     assert shown.shape == (SIZE, SIZE, 3)
     x, y = figure.joints16_2d[3].astype(int)
     assert tuple(shown[y, x]) == (30, 170, 60)
+
+
+@pytest.mark.parametrize("kind", list(options.RATES["charcoal"]["kind"]))
+def test_charcoal_says_what_it_draws(figures, kind, monkeypatch):
+    """A drawing with words for clothes changes with the clothes, one without does not."""
+    plain_options(monkeypatch, "charcoal", kind=kind)
+    said = []
+    for seed in range(8):
+        drawings = []
+        for outfit in ("bare", "dress"):
+            monkeypatch.setattr(wardrobe, "RATES", {**wardrobe.RATES, "outfit": {outfit: 1.0}})
+            drawings.append(draw(figures[seed % 6], "charcoal", np.random.default_rng(seed)))
+        bare, dressed = drawings
+        assert (bare.appearance != dressed.appearance) == (bare.image != dressed.image).any()
+        said.append(dressed.appearance != "a figure")
+    assert {"shaded": all(said), "contour": all(said), "gesture": not any(said), "construction": len(set(said)) == 2}[kind]
 
 
 def test_looks_are_said_in_words():

@@ -41,7 +41,14 @@ def test_phrases_follow_from_the_seed_and_fit_the_style():
     for style in STYLES:
         first, again = (choose_phrase(style, np.random.default_rng(5)) for _ in range(2))
         assert first == again
-        assert first.startswith("a stick figure" if style == "stick" else "a figure ")
+        assert first.startswith("a stick figure" if style == "stick" else "a figure")
+
+
+def test_charcoal_is_as_often_unclothed_as_the_renderer_draws_it():
+    rng = np.random.default_rng(0)
+    plain = np.mean([choose_phrase("charcoal", rng) == "a figure" for _ in range(2000)])
+    assert abs(plain - (0.15 + 0.15 * 0.6)) < 0.03
+    assert not any(choose_phrase(style, rng) == "a figure" for style in ("cartoon", "oil", "ink") for _ in range(50))
 
 
 def _joints():

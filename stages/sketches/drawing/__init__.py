@@ -17,7 +17,6 @@ from stages.sketches.drawing.wardrobe import choose_look
 
 _DRESSED = {"cartoon": cartoon.paint, "oil": oil.paint, "ink": ink.paint, "charcoal": charcoal.paint}
 _PRIMITIVE = {"stick": stick.paint, "kids": kids.paint}
-_COLOURED = ("cartoon", "oil")
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ def draw(figure: Figure, style: str, rng: np.random.Generator, head_turn: np.nda
     if style in _PRIMITIVE:
         canvas, appearance = _PRIMITIVE[style](figure, head_turn, options, rng, size)
     else:
-        dressed = dress(figure, choose_look(rng), head_turn)
-        canvas, appearance = _DRESSED[style](dressed, options, rng, size), dressed.look.words(style in _COLOURED)
+        canvas, appearance = _DRESSED[style](dress(figure, choose_look(rng), head_turn), options, rng, size)
     image = picture_of(capture(canvas.picture, options["capture"], _room(figure), rng))
     return Drawing(image, appearance, options, canvas)
 

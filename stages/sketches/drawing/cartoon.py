@@ -20,8 +20,8 @@ _INKS = ((25, 22, 28), (25, 22, 28), (60, 35, 30), (30, 35, 70))
 _SHADING = {"flat": 0.0, "light": 0.16, "deep": 0.25}
 
 
-def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> Canvas:
-    """The picture of a dressed figure."""
+def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> tuple[Canvas, str]:
+    """The picture of a dressed figure and a phrase for it."""
     canvas, large = _ground(figure, options, rng, size), enlarged(figure, size)
     canvas.lay(soft(large.mask, 0.5), _fills(large, _SHADING[options["shading"]], rng))
     for region in np.unique(figure.region[figure.mask]):
@@ -33,7 +33,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
             draw_line(layer, line.points, pen if line.edge else _thin(pen), rng)
     _face(canvas, layer, figure, soft(large.piece == lines.HEAD, 0.5), options["face"], pen, rng)
     canvas.lay(layer, _INKS[int(rng.integers(len(_INKS)))])
-    return canvas
+    return canvas, figure.look.words(True)
 
 
 def _thin(pen: Pen) -> Pen:

@@ -17,13 +17,17 @@ from stages.sketches.drawing.pen import Pen, draw_line, resample
 _WHITE = ((247, 245, 240), (250, 250, 250), (243, 240, 232))
 _TONED = ((226, 222, 214), (205, 190, 165), (196, 178, 146), (190, 192, 194))
 
+UNCLOTHED = "a figure"  # where nothing of its clothes is drawn
 
-def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> Canvas:
-    """The picture of a dressed figure."""
+Sketch = tuple[Layer, bool]  # strokes, and whether clothes are among them
+
+
+def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> tuple[Canvas, str]:
+    """The picture of a dressed figure and a phrase for it."""
     sheets, large = _WHITE if options["sheet"] == "white" else _TONED, enlarged(figure, size)
     canvas, tooth = Canvas(paper.plain(rng, size, sheets[int(rng.integers(len(sheets)))], 2.5, 1.2)), _tooth(rng, size)
     stick = np.array((38, 35, 34) if options["stick"] == "black" else (104, 52, 34), np.float32)
-    strokes = _KINDS[options["kind"]](canvas, figure, large, options, stick, tooth, rng)
+    strokes, clothed = _KINDS[options["kind"]](canvas, figure, large, options, stick, tooth, rng)
     if options["floor"] == "scribble":
         _floor(strokes, figure.footing, rng)
     if options["face"] == "marks":
@@ -33,14 +37,14 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
     canvas.glaze(rough(strokes, tooth, rng.uniform(0.5, 0.85), 0.95), stick)
     if options["sheet"] == "toned" and options["kind"] == "shaded":
         _chalk(canvas, large, tooth)
-    return canvas
+    return canvas, figure.look.words(False) if clothed else UNCLOTHED
 
 
 def _tooth(rng: np.random.Generator, size: int) -> np.ndarray:
     return 0.75 * noise(rng, size, 0.7) + 0.65 * noise(rng, size, 0.4)
 
 
-def _shaded(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator) -> Layer:
+def _shaded(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator) -> Sketch:
     """Outlines searched for over smudged shade, and hatching."""
     light = np.array([rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), -0.6, -0.4], np.float32)
     tone = _tones(rng)
@@ -49,26 +53,26 @@ def _shaded(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, 
     strokes = _outline(figure, rng, canvas.size)
     if options["hatching"] == "hatched":
         _hatch(strokes, _darkness(figure, light, tone), rng)
-    return strokes
+    return strokes, True
 
 
-def _contour(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator) -> Layer:
+def _contour(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator) -> Sketch:
     """One clean line round everything, thick and thin, that runs a little past its ends."""
     layer = blank(canvas.size)
     pen = Pen(rng.uniform(1.0, 2.4), 0.35, 0.25, 0.3, 0.25, rng.uniform(0.8, 1))
     for line in lines.trace(figure, 8):
         if len(line.points) > 8:
             draw_line(layer, _past(line.points, rng.uniform(0, 5)), pen, rng)
-    return layer
+    return layer, True
 
 
-def _gesture(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator) -> Layer:
-    return gesture.sketch(figure, rng, canvas.size)
+def _gesture(canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator) -> Sketch:
+    return gesture.sketch(figure, rng, canvas.size), False
 
 
 def _construction(
     canvas: Canvas, figure: Dressed, large: Dressed, options: dict[str, str], stick, tooth, rng: np.random.Generator
-) -> Layer:
+) -> Sketch:
     return construction.sketch(figure, rng, canvas.size)
 
 

@@ -12,11 +12,12 @@ from stages.sketches.drawing.dressed import Dressed
 from stages.sketches.drawing.layer import Layer, blank
 from stages.sketches.drawing.pen import Pen, arc, draw_line
 
+CLOTHED = 0.4  # of the drawings have a contour round the dressed figure
 _FACES = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6))  # of a box: back and front, bottom and top
 
 
-def sketch(figure: Dressed, rng: np.random.Generator, size: int) -> Layer:
-    """The strokes of a construction drawing."""
+def sketch(figure: Dressed, rng: np.random.Generator, size: int) -> tuple[Layer, bool]:
+    """The strokes of a construction drawing, and whether they go round the clothes."""
     layer, body = blank(size), figure.body
     pen = Pen(rng.uniform(0.8, 1.6), 0.3, 0.15, 0.5, 0.35, rng.uniform(0.6, 0.9))
     for shape in (*_trunk(body, bool(rng.random() < 0.5)), *_head(figure.head)):
@@ -27,9 +28,10 @@ def sketch(figure: Dressed, rng: np.random.Generator, size: int) -> Layer:
     for side in (0, 1):
         _twice(layer, _hand(body, side), pen, rng)
         _twice(layer, _foot(body, side), pen, rng)
-    if rng.random() < 0.4:
+    clothed = bool(rng.random() < CLOTHED)
+    if clothed:
         _contour(layer, figure, Pen(1.6 * pen.width, 0.5, 0.3, 0.3, 0.4, 1.0, 0.1), rng)
-    return layer
+    return layer, clothed
 
 
 def _twice(layer: Layer, shape: np.ndarray, pen: Pen, rng: np.random.Generator) -> None:

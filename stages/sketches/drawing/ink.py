@@ -18,8 +18,8 @@ _ACCENTS = ((60, 84, 128), (176, 62, 44), (92, 112, 70), (150, 110, 60), (110, 8
 _DEEP = {HAIR: (0.55, 0.9), SKIN: (0.0, 0.12), HAT: (0.6, 0.6), SHOES: (0.65, 0.65)}
 
 
-def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> Canvas:
-    """The picture of a dressed figure."""
+def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> tuple[Canvas, str]:
+    """The picture of a dressed figure and a phrase for it."""
     canvas, large = Canvas(paper.fibres(rng, size)), enlarged(figure, size)
     ink = np.array([34, 32, 36], np.float32) + rng.uniform(-6, 14, 3)
     _ground(canvas, figure, large.mask, options["ground"], ink, rng)
@@ -34,7 +34,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
     canvas.glaze(rough(layer, noise(rng, size, 0.7), 0.25), ink)
     if options["seal"] == "red":
         _seal(canvas, figure, rng)
-    return canvas
+    return canvas, figure.look.words(False)
 
 
 def _brush(layer: Layer, line: lines.Line, loaded: float, rng: np.random.Generator) -> None:

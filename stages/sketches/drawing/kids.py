@@ -13,9 +13,12 @@ from stages.sketches.drawing.colour import noise, polygon, rough
 from stages.sketches.drawing.face import choose_features, draw_face
 from stages.sketches.drawing.hatching import scribble
 from stages.sketches.drawing.layer import UNITS, blank
+from stages.sketches.drawing.overlap import HEAD, TRUNK, Piece, in_order
 from stages.sketches.drawing.palette import CRAYONS, SKINS, Paint, far_from, pick
 from stages.sketches.drawing.pen import Pen, arc, draw_line, resample, smooth
 from stages.sketches.drawing.wardrobe import with_articles
+
+_HEAD = (1.15, 1.5)  # radii of the skull that a child's head has, at least and at most
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class Box:
     angle: float
 
 
+@dataclass(frozen=True)
+class Wear:
+    """Arms and legs: how wide in units, whether tubes or thick lines, the colours of both."""
+
+    wide: float
+    tubes: bool
+    arms: Paint
+    legs: Paint
+
+
 def paint(figure: Figure, turn: np.ndarray | None, options: dict[str, str], rng: np.random.Generator, size: int) -> tuple[Canvas, str]:
     """The picture of a figure and a phrase for it; turn (3, 3): the head's rotation, where known."""
     tint = (rng.uniform(244, 254), rng.uniform(242, 252), rng.uniform(230, 250)) if options["sheet"] == "white" else (228, 214, 188)
@@ -39,9 +52,15 @@ def paint(figure: Figure, turn: np.ndarray | None, options: dict[str, str], rng:
     top = far_from(rng, CRAYONS, [box.line])
     bottom = far_from(rng, CRAYONS, [box.line, top])
     dress = options["garment"] == "dress" and _legs_down(figure)
-    _body(canvas, figure, box, top, bottom, dress, options["limbs"] == "tubes", rng)
-    radius = primitives.head_radius(figure, rng.uniform(1.15, 1.5))
-    hair = _head(canvas, figure, turn, radius, box, options["hair"] == "hair", rng)
+    wear, hair = _choose_wear(figure, top, bottom, dress, options["limbs"] == "tubes", rng), []
+    for piece in in_order(figure, primitives.head_radius(figure, _HEAD[1])):
+        if piece == HEAD:
+            radius = primitives.head_radius(figure, rng.uniform(*_HEAD))
+            hair = _head(canvas, figure, turn, radius, box, options["hair"] == "hair", rng)
+        elif piece == TRUNK:
+            _shape(canvas, _torso(figure, wear.wide, dress, rng), top, box, rng)
+        else:
+            _limb(canvas, figure, piece, wear, box, rng)
     words = [f"in a {top.name} dress" if dress else f"with a {top.name} top, {bottom.name} trousers", *hair, *extras]
     return canvas, with_articles("a figure " + ", ".join(words))
 
@@ -53,22 +72,11 @@ def _open_box(sheet: np.ndarray, fill: str, rng: np.random.Generator) -> Box:
     return Box(pen, line, tooth, sheet, fill, float(rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)))
 
 
-def _body(canvas: Canvas, figure: Figure, box: Box, top: Paint, bottom: Paint, dress: bool, tubes: bool, rng: np.random.Generator) -> None:
-    """Legs, torso and arms, the far arm before the torso."""
+def _choose_wear(figure: Figure, top: Paint, bottom: Paint, dress: bool, tubes: bool, rng: np.random.Generator) -> Wear:
     torso = max(float(np.linalg.norm(figure.joints16_2d[1] - figure.joints16_2d[[8, 11]].mean(0))), 0.14 * UNITS)
     wide = torso * rng.uniform(0.1, 0.17)
     skin = pick(rng, SKINS) if rng.random() < 0.6 else top
-    depth = figure.joints16[[1, 8, 11], 2].mean()
-    arms = sorted(primitives.ARMS, key=lambda arm: -figure.joints16[list(arm), 2].mean())
-    behind = [arm for arm in arms if figure.joints16[list(arm[1:]), 2].mean() > depth]
-    for arm in behind:
-        _limb(canvas, figure, arm, wide, tubes, top if tubes else skin, box, rng)
-    for leg in sorted(primitives.LEGS, key=lambda leg: -figure.joints16[list(leg), 2].mean()):
-        _limb(canvas, figure, leg, 1.2 * wide, tubes, skin if dress else bottom, box, rng)
-    _shape(canvas, _torso(figure, wide, dress, rng), top, box, rng)
-    for arm in arms:
-        if arm not in behind:
-            _limb(canvas, figure, arm, wide, tubes, top if tubes else skin, box, rng)
+    return Wear(wide, tubes, top if tubes else skin, skin if dress else bottom)
 
 
 def _legs_down(figure: Figure) -> bool:
@@ -92,19 +100,17 @@ def _torso(figure: Figure, wide: float, dress: bool, rng: np.random.Generator) -
     return np.concatenate([outline, outline[:1]])
 
 
-def _limb(
-    canvas: Canvas, figure: Figure, chain: tuple[int, ...], wide: float, tube: bool, colour: Paint, box: Box, rng: np.random.Generator
-) -> None:
+def _limb(canvas: Canvas, figure: Figure, chain: Piece, wear: Wear, box: Box, rng: np.random.Generator) -> None:
     """An arm or leg as a tube or one thick line, with a hand or a shoe at its end."""
-    joints = figure.joints16_2d
-    path = primitives.rounded(joints[list(chain)])
-    if tube:
+    joints, leg = figure.joints16_2d, chain in primitives.LEGS
+    path, wide, colour = primitives.rounded(joints[list(chain)]), 1.2 * wear.wide if leg else wear.wide, wear.legs if leg else wear.arms
+    if wear.tubes:
         for outline in _tube(path, wide):
             _shape(canvas, outline, colour, box, rng)
     else:
         pen = Pen(max(box.pen.width, 0.7 * wide), 0.25, 0.02, 0.9, box.pen.wobble)
         _wax(canvas, [path], pen, colour if box.fill != "none" else box.line, box, rng)
-    if chain in primitives.LEGS:
+    if leg:
         _shoe(canvas, joints[chain[-1]], joints[primitives.TOES[chain[-1]]], wide, box, rng)
     else:
         fingers = blank(canvas.size)

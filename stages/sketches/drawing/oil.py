@@ -38,8 +38,8 @@ class Scene:
     area: np.ndarray
 
 
-def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> Canvas:
-    """The picture of a dressed figure."""
+def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, size: int) -> tuple[Canvas, str]:
+    """The picture of a dressed figure and a phrase for it."""
     light, large = _LIGHTS[int(rng.integers(len(_LIGHTS)))], enlarged(figure, size)
     scene = _scene(figure, large, options["ground"], light, rng)
     canvas, relief = Canvas(blur(scene.ground, 6)), np.zeros((size, size), np.float32)
@@ -49,7 +49,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
         _layer(canvas, relief, scene, mask, share * wide, cover, rng)
     _details(canvas, figure, soft(large.piece == lines.HEAD, 0.5), options, rng)
     canvas.picture = _varnish(canvas.picture, relief, rng)
-    return canvas
+    return canvas, figure.look.words(True)
 
 
 def _layer(canvas: Canvas, relief: np.ndarray, scene: Scene, mask: np.ndarray, wide: float, cover: float, rng: np.random.Generator) -> None:

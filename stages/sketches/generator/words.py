@@ -3,6 +3,7 @@
 import numpy as np
 
 from manifests.skeleton import STYLES
+from stages.sketches.drawing import charcoal, construction
 from stages.sketches.drawing.options import choose
 from stages.sketches.drawing.palette import CRAYONS, far_from
 from stages.sketches.drawing.wardrobe import choose_look, with_articles
@@ -18,7 +19,14 @@ def choose_phrase(style: str, rng: np.random.Generator) -> str:
         return _stick(choose(style, rng), rng)
     if style == "kids":
         return _kids(choose(style, rng), rng)
+    if style == "charcoal" and not _clothed(choose(style, rng)["kind"], rng):
+        return charcoal.UNCLOTHED
     return choose_look(rng).words(style in COLOURED)
+
+
+def _clothed(kind: str, rng: np.random.Generator) -> bool:
+    """Whether a charcoal drawing of a kind would show clothes."""
+    return kind in ("shaded", "contour") or (kind == "construction" and rng.random() < construction.CLOTHED)
 
 
 def _stick(options: dict[str, str], rng: np.random.Generator) -> str:
