@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 
-from manifests.dataset import CARD, CROISSANT, FILE, PREVIEW, Dataset
+from manifests.dataset import CARD, CROISSANT, FILE, PREVIEW, Dataset, Index, read_index
 from manifests.errors import UserError
 from pipeline.commit import sha256_of
 from pipeline.store import Store
@@ -18,7 +18,7 @@ def push(dataset: Dataset, url: str, say: Callable[[str], None] = print) -> int:
     target, sent = Store(url), 0
     listed = files(dataset)
     if target.exists(FILE) and sha256_of(target, FILE) != listed[FILE]:
-        target.remove(FILE)  # of an older dataset, which is not whole from now on
+        _remove_older(target, listed, say)
     for name, sha256 in listed.items():
         if target.exists(name) and sha256_of(target, name) == sha256:
             say(f"{name}: there already")
@@ -31,10 +31,24 @@ def push(dataset: Dataset, url: str, say: Callable[[str], None] = print) -> int:
 
 def files(dataset: Dataset) -> dict[str, str]:
     """sha256 of every file of a dataset by name, the index at the end."""
-    index = dataset.index
-    listed = {s.shard: s.sha256 for s in index.shards} | {v.file: v.sha256 for v in index.verdicts}
     pages = {name: hashlib.sha256(dataset.read(name)).hexdigest() for name in (CARD, CROISSANT, PREVIEW)}
-    return listed | pages | {FILE: dataset.digest}
+    return _tables(dataset.index) | pages | {FILE: dataset.digest}
+
+
+def _tables(index: Index) -> dict[str, str]:
+    return {s.shard: s.sha256 for s in index.shards} | {v.file: v.sha256 for v in index.verdicts}
+
+
+def _remove_older(target: Store, listed: dict[str, str], say: Callable[[str], None]) -> None:
+    """What an older dataset has beyond this one would be read as its shards. Its index goes last: it alone tells what that is."""
+    try:
+        older = _tables(read_index(target.read(FILE), target.path(FILE)))
+    except UserError:
+        older = {}  # cut short or of another version: nothing is known to be its own
+    for name in sorted(older.keys() - listed.keys()):
+        target.remove(name)
+        say(f"{name}: removed, of an older dataset")
+    target.remove(FILE)
 
 
 def _send(dataset: Dataset, target: Store, name: str, sha256: str) -> None:

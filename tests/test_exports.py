@@ -118,6 +118,25 @@ def test_a_push_is_checked_there_and_goes_on(smoke_run, tmp_path, s3, scheme):
     assert Dataset(url).index == dataset.index
 
 
+@pytest.mark.parametrize("scheme", ["folder", "memory"])
+def test_of_an_older_dataset_nothing_stays_beside_the_new_one(smoke_run, tmp_path, scheme):
+    url = {"folder": str(tmp_path / "there"), "memory": "memory://older"}[scheme]
+    dataset, there, said = Dataset(smoke_run), Store(url), []
+    last = dataset.index.shards[-1]
+    more, table = (
+        last.model_copy(update={"shard": "train-000999.tar"}),
+        dataset.index.verdicts[0].model_copy(update={"file": "verdicts/000999.parquet"}),
+    )
+    older = dataset.index.model_copy(update={"shards": (*dataset.index.shards, more), "verdicts": (*dataset.index.verdicts, table)})
+    for name, data in {FILE: older.to_bytes(), more.shard: b"old", table.file: b"old", "train-000998.tar": b"not of the dataset"}.items():
+        there.write(name, data)
+    push(dataset, url, said.append)
+    assert said[:2] == [f"{name}: removed, of an older dataset" for name in (more.shard, table.file)]
+    assert not there.exists(more.shard) and not there.exists(table.file) and there.exists("train-000998.tar")
+    there.write(FILE, b"half an index")
+    assert push(dataset, url, said.append) == 1 and Dataset(url).index == dataset.index
+
+
 def test_a_damaged_shard_is_not_pushed(smoke_run, tmp_path):
     for path in sorted((smoke_run / "dataset").glob("*.*")):
         (tmp_path / path.name).write_bytes(path.read_bytes())

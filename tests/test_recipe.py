@@ -1,5 +1,7 @@
 """Recipes: what is wrong is said in one sentence that names the file, the key and what was expected."""
 
+from pathlib import Path
+
 import pytest
 
 from manifests.errors import UserError
@@ -86,6 +88,11 @@ def test_a_day_may_be_set():
 def test_parts_of_a_recipe_may_be_merged():
     text = "name: x\nposes: {count: 6}\nfilter: {limbs: &off {on: false}, box: {<<: *off, least: 0.5}}"
     assert parse_recipe(text, "x").filter.box.model_dump() == {"on": False, "least": 0.5}
+
+
+def test_the_docs_name_every_bundled_recipe():
+    text = (Path(__file__).parents[1] / "docs/recipes.md").read_text("utf-8").partition(" come with the package")[0]
+    assert [name for name in bundled_recipes() if f"`{name}`" not in text] == []
 
 
 def test_counts_are_shared_out():

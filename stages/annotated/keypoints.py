@@ -38,6 +38,11 @@ class Joints:
         return np.isfinite(self.joints).all(-1)
 
 
+def names_limbs(names: object) -> bool:
+    """Is this the list of a human figure's keypoints, with all joints of the limbs?"""
+    return isinstance(names, list) and not _missing(_spelled(names))
+
+
 def from_coco(names: object, keypoints: object, where: str) -> Joints:
     """keypoints: x, y, v of every name, one after the other; v 0 is not labelled, 1 occluded, 2 visible."""
     plain = _plain(names, where)
@@ -63,10 +68,18 @@ def _plain(names: object, where: str) -> list[str]:
     """Names in our spelling; joints of the limbs must be among them."""
     if not isinstance(names, list):
         raise UserError(f"{where}: its category has no list `keypoints` of names")
-    plain = ["_".join(str(name).lower().replace("-", " ").split()) for name in names]
-    if missing := [name for name in LIMBS if name not in plain]:
+    plain = _spelled(names)
+    if missing := _missing(plain):
         raise UserError(f"{where}: its category's keypoints have no {', '.join(missing)}; unknown names there, or no human figure")
     return plain
+
+
+def _spelled(names: list) -> list[str]:
+    return ["_".join(str(name).lower().replace("-", " ").split()) for name in names]
+
+
+def _missing(plain: list[str]) -> list[str]:
+    return [name for name in LIMBS if name not in plain]
 
 
 def _numbers(keypoints: object, count: int, where: str) -> np.ndarray:

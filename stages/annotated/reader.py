@@ -12,7 +12,7 @@ import yaml
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
-from stages.annotated.keypoints import Joints, from_character, from_coco
+from stages.annotated.keypoints import Joints, from_character, from_coco, names_limbs
 from stages.annotated.pictures import box_of, check_size, drawn_box, read_picture
 
 CHARACTER, TEXTURE, MASK = "char_cfg.yaml", "texture.png", "mask.png"
@@ -73,12 +73,16 @@ def _readers(data: Path, images: Path | None) -> Iterator[Callable[[], Annotated
 
 
 def _coco(path: Path, images: Path | None) -> Iterator[Callable[[], Annotated | None]]:
-    """Readers of the figures of a COCO keypoints file; crowds are passed over."""
+    """Readers of the figures of a COCO keypoints file. Crowds are passed over, and so is what has no keypoints or is of another
+    category than people; where no category is of people, something is wrong with the names, and the first figure says what."""
     pictures, categories, figures = _tables(path)
+    people = {key for key, category in categories.items() if names_limbs(category.get("keypoints"))}
 
     def read(figure: dict) -> Annotated | None:
         where = f"{path}: annotation {figure.get('id')}"
         category = _lookup(categories, figure.get("category_id"), f"{where}: category_id")
+        if figure.get("keypoints") in (None, []) or (people and figure["category_id"] not in people):
+            return None
         picture = _lookup(pictures, figure.get("image_id"), f"{where}: image_id")
         found = from_coco(category.get("keypoints"), figure.get("keypoints"), where)
         if not found.known.any():

@@ -52,6 +52,18 @@ def test_several_people_are_several_samples_and_crowds_none(tmp_path):
     assert len(list(read_annotated(path))) == 2
 
 
+def test_boxes_without_keypoints_and_other_categories_are_passed_over(tmp_path):
+    path = write_coco(tmp_path, spread(JOINTS))
+    words = json.loads(path.read_text())
+    one = words["annotations"][0]
+    box = {name: value for name, value in one.items() if name != "keypoints"}
+    words["categories"] += [{"id": 2, "name": "dog"}, {"id": 3, "name": "hand", "keypoints": ["thumb"]}]
+    others = [box, box | {"category_id": 2}, one | {"keypoints": []}, one | {"category_id": 3, "keypoints": [1, 2, 2]}]
+    words["annotations"] = [*others, one, one | {"category_id": 2}]
+    path.write_text(json.dumps(words))
+    assert len(list(read_annotated(path))) == 1
+
+
 def test_pictures_of_a_folder_of_their_own_and_a_folder_for_the_json(tmp_path):
     path = write_coco(tmp_path, spread(JOINTS))
     (tmp_path / "elsewhere").mkdir()
@@ -78,7 +90,7 @@ GOOD = spread(JOINTS)
     [
         ({"annotation": {"keypoints": [1, 2, 2]}}, r"coco.json: annotation 7: keypoints: 3 numbers for 16 names, expected 48"),
         ({"annotation": {"keypoints": ["x"] * 48}}, r"annotation 7: keypoints: expected numbers"),
-        ({"annotation": {"keypoints": None}}, r"annotation 7: keypoints"),
+        ({"annotation": {"keypoints": None}}, r"no figure with a labelled joint"),
         ({"annotation": {"keypoints": [1, 2, 5] * 16}}, r"annotation 7: keypoints: expected finite x and y, and a visibility"),
         ({"annotation": {"keypoints": [float("nan"), 2, 2] * 16}}, r"annotation 7: keypoints: expected finite"),
         ({"annotation": {"bbox": [1, 2, 3]}}, r"annotation 7: bbox \[1, 2, 3\]: expected x, y, width, height"),
