@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from manifests.errors import UserError
 from manifests.recipe import Recipe
 from manifests.recipe_files import parse_recipe
-from pipeline.commit import failed_name, read_table
+from pipeline.commit import read_failed
 from pipeline.plan import Pipeline
 from pipeline.run import RECIPE_FILE
 from pipeline.store import Store
@@ -56,5 +56,6 @@ def failures(pipeline: Pipeline, store: Store) -> Iterator[dict]:
     """Rows of schema.FAILED of all committed units."""
     survey = Survey(pipeline, store)
     for unit in survey.units():
-        if survey.state(unit).failed and store.exists(failed_name(*unit.key)):
-            yield from read_table(store, failed_name(*unit.key)).to_pylist()
+        failed = read_failed(store, *unit.key) if survey.state(unit).failed else None
+        if failed is not None:
+            yield from failed.to_pylist()

@@ -14,6 +14,7 @@ from tests.conftest import tree
 from tests.toy import SPECS, toy_recipe
 
 GUILTY = {"raise": ["ink-000003", "kids-000017"], "exit": ["ink-000031"], "hang": ["kids-000042"]}
+WHOLE_UNIT = [f"ink-{i:06d}" for i in range(25)]  # some of these are rejected once they are drawn
 
 
 def _recipe(tmp_path, bad, **more):
@@ -71,6 +72,46 @@ def test_retry_failed_reopens_them(tmp_path):
     assert run(recipe, str(tmp_path / "run"), SPECS, quiet=True).units == 0
     again = run(recipe, str(tmp_path / "run"), SPECS, retry_failed=True, quiet=True)
     assert again.units > 0 and again.outcomes["failed"] == 2
+
+
+def _planned_once(folder, recipe):
+    """Whether every planned sample has one verdict."""
+    planned = [i for p in Pipeline(recipe, SPECS).base_partitions() for i in p.rows()["sample_id"].to_pylist()]
+    verdicts = pq.read_table(folder / "dataset/verdicts/000000.parquet")["sample_id"].to_pylist()
+    return sorted(planned) == sorted(verdicts)
+
+
+def _result(folder):
+    return {name: sha for name, sha in tree(folder).items() if name.startswith(("dataset/", "sketches/"))}
+
+
+def test_a_retry_that_succeeds_leaves_nothing_of_the_failures(tmp_path):
+    mend = tmp_path / "mended"
+    recipe = _recipe(tmp_path, {"raise_without": [str(mend), WHOLE_UNIT]}, run__workers=0, run__failed_ceiling=0.2)
+    assert run(recipe, str(tmp_path / "run"), SPECS, quiet=True).outcomes["failed"] == 25
+    mend.touch()
+    assert "failed" not in run(recipe, str(tmp_path / "run"), SPECS, retry_failed=True, quiet=True).outcomes
+    run(recipe, str(tmp_path / "fresh"), SPECS, quiet=True)
+    assert _planned_once(tmp_path / "run", recipe) and _result(tmp_path / "run") == _result(tmp_path / "fresh")
+
+
+def test_a_mended_file_leaves_nothing_of_the_failures(tmp_path):
+    run(_recipe(tmp_path, {"raise": WHOLE_UNIT}, run__workers=0, run__failed_ceiling=0.2), str(tmp_path / "run"), SPECS, quiet=True)
+    recipe = _recipe(tmp_path, {}, run__workers=0)
+    for folder in ("run", "fresh"):
+        run(recipe, str(tmp_path / folder), SPECS, quiet=True)
+    assert _planned_once(tmp_path / "run", recipe) and _result(tmp_path / "run") == _result(tmp_path / "fresh")
+
+
+def test_failures_that_no_marker_names_do_not_count(tmp_path):
+    run(_recipe(tmp_path, {"raise": WHOLE_UNIT}, run__workers=0, run__failed_ceiling=0.2), str(tmp_path / "run"), SPECS, quiet=True)
+    left = tmp_path / "run/sketches/ink-p00000.failed.parquet"
+    data, recipe = left.read_bytes(), _recipe(tmp_path, {}, run__workers=0)
+    run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    left.write_bytes(data)  # as where an older version was here
+    (tmp_path / "run/select/round-0.done.json").unlink()
+    run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    assert _planned_once(tmp_path / "run", recipe)
 
 
 def test_a_stage_that_breaks_its_schema_stops_the_run(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Stages that cost nothing and can misbehave on request, for tests of the frame. They use sections of the real recipe.
 
 `body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder,
-"log": file}.
+"raise_without": [file, ids], "log": file}.
 """
 
 import json
@@ -100,6 +100,9 @@ class Blobs(Stage):
         if sample_id in self.bad.get("hang", ()):
             while True:
                 time.sleep(1)
+        lacking, ids = self.bad.get("raise_without", ("", ()))
+        if sample_id in ids and not Path(lacking).exists():
+            raise ValueError(f"cannot draw {sample_id} yet")
         flag = self.bad.get("kill_once") and Path(self.bad["kill_once"]) / sample_id
         if flag and not flag.exists():
             flag.touch()
