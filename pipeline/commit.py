@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.dataset import FILE
 from manifests.errors import UserError
 from pipeline.store import HashedFile, StagedFile, Store
 
 MARKER_SUFFIX = ".done.json"
 DATASET_FOLDER = "dataset"
+INDEX = f"{DATASET_FOLDER}/{FILE}"
 # Shards pick single rows out of these tables; small groups keep that cheap.
 ROW_GROUP = 64
 

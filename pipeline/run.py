@@ -1,6 +1,7 @@
 """Drives a recipe to done: surveys the run folder, does what is missing, and leaves nothing else behind."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.recipe import Recipe
 from manifests.recipe_files import dump_recipe
-from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name, read_marker
+from pipeline.commit import DATASET_FOLDER, INDEX, MARKER_SUFFIX, Damaged, marker_name, read_marker
 from pipeline.executors import Executor
 from pipeline.executors.choose import HERE, Where
 from pipeline.lock import RunLock
@@ -24,6 +25,7 @@ from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
+_SHARD = re.compile(r"((?:train|val)-.+)\.tar")
 _VERDICT = {"sample_id", "outcome", "stage", "reason"}
 
 
@@ -88,18 +90,17 @@ class _Runner:
 
     def drive(self) -> Summary:
         if self._all_done():
-            return self._summary()
+            return self._ended()
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
             for wave in self._waves():
                 self._flow(wave, executor)
-        if self.until:
-            return Summary(self._count, {}, {})
-        self._prune()
-        return self._summary()
+        return Summary(self._count, {}, {}) if self.until else self._ended()
 
-    def _summary(self) -> Summary:
+    def _ended(self) -> Summary:
+        if not self.until:
+            self._prune()
         return Summary(self._count, outcomes(self.survey), rejected(self.survey))
 
     def _all_done(self) -> bool:
@@ -190,9 +191,10 @@ class _Runner:
             self.progress.plan(stage, count, afresh=self.pipeline.by_name[stage].scope == "dataset")
 
     def _retract_index(self) -> None:
-        """The dataset is not whole any more: take its index away until it is."""
+        """The dataset is not whole any more: take its index away until it is, the file first, as readers look for that."""
         last = self.pipeline.stages[-1]
         if last.scope == "dataset":
+            self.store.remove(INDEX)
             _retract(self.store, last.name, ALL, keep=set())
 
     def _prune(self) -> None:
@@ -201,9 +203,13 @@ class _Runner:
         late = [s.name for s in self.pipeline.stages[scopes.index("dataset") :]] if "dataset" in scopes else []
         planned = {unit.key for unit in self.survey.units(late)}
         left = [(stage, unit) for stage in late for unit in _committed(self.store, stage) if (stage, unit) not in planned]
-        keep = {name for key in planned if left for name in _files(self.store, *key)}
+        stray = _stray_shards(self.store, {unit for _, unit in planned}) if late else []
+        keep = {name for key in planned if left or stray for name in _files(self.store, *key)}
         for stage, unit in left:
             _retract(self.store, stage, unit, keep)
+        for name in stray:
+            if name not in keep:
+                self.store.remove(name)
 
 
 def outcomes(survey: Survey) -> dict[str, int]:
@@ -233,6 +239,12 @@ def _verdicts(survey: Survey) -> pa.Table | None:
 
 def _committed(store: Store, stage: str) -> list[str]:
     return [n.removesuffix(MARKER_SUFFIX) for n in store.list(stage) if n.endswith(MARKER_SUFFIX)]
+
+
+def _stray_shards(store: Store, units: set[str]) -> list[str]:
+    """Shards called like no unit: where a kill came between a marker and its file, no marker tells of them."""
+    found = ((name, _SHARD.fullmatch(name)) for name in store.list(DATASET_FOLDER))
+    return [f"{DATASET_FOLDER}/{name}" for name, shard in found if shard and shard[1] not in units]
 
 
 def _files(store: Store, stage: str, unit: str) -> list[str]:

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pyarrow as pa
 
-from pipeline.commit import Damaged, DamagedTable, Marker, digest_of_list, read_marker, read_table, table_name
+from pipeline.commit import INDEX, Damaged, DamagedTable, Marker, digest_of_list, read_marker, read_table, table_name
 from pipeline.known import Known, State
 from pipeline.plan import Pipeline, Unit, Wave
 from pipeline.store import Store
@@ -88,6 +88,8 @@ class Survey:
             return State(TODO, "its table was cleaned and is needed again") if self.revive else done
         if not self.store.exists(table_name(*unit.key)):
             return State(TODO, "its table is missing")
+        if INDEX in marker.files and not self.store.exists(INDEX):
+            return State(TODO, f"{INDEX} is missing")
         if self.retry_failed and marker.rows.get("failed"):
             return State(TODO, "failed samples are tried again")
         return done

@@ -175,3 +175,68 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write in this run folder"):
         _run(tmp_path / "file" / "run")
+
+
+class Killed(BaseException):
+    """As SIGKILL would, at a call: nothing after it happens."""
+
+
+def _killed_at_removal(monkeypatch, suffix, before, start):
+    """`start()`, which ends just before, or just after, the first removal of a file called like that."""
+    remove = Store.remove
+
+    def removed(self, name):
+        if name.endswith(suffix) and before:
+            raise Killed
+        remove(self, name)
+        if name.endswith(suffix):
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "remove", removed)
+        with pytest.raises(Killed):
+            start()
+
+
+@pytest.mark.parametrize(("suffix", "before"), [(".done.json", True), (".done.json", False), (".tar", True), (".tar", False)])
+def test_a_kill_while_surplus_shards_go(tmp_path, monkeypatch, suffix, before):
+    small = toy_recipe(poses__count=10, run__workers=0)
+    _run(tmp_path / "fresh", small)
+    _run(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.run._Runner._prune", lambda self: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            _run(tmp_path / "run", small)
+    _killed_at_removal(monkeypatch, suffix, before, lambda: _run(tmp_path / "run", small))
+    _run(tmp_path / "run", small)
+    assert _dataset(tmp_path / "run") == _dataset(tmp_path / "fresh")
+
+
+def _dataset(folder):
+    return {name: sha for name, sha in tree(folder).items() if name.startswith("dataset/")}
+
+
+@pytest.mark.parametrize("suffix", ["dataset.json", "index/all.done.json"])
+def test_no_index_over_other_shards_after_a_kill(tmp_path, monkeypatch, suffix):
+    small = toy_recipe(poses__count=10, run__workers=0)
+    _run(tmp_path)
+    _killed_at_removal(monkeypatch, suffix, False, lambda: _run(tmp_path, small))
+    _run(tmp_path, small, until="shards")
+    assert not (tmp_path / "dataset/dataset.json").exists()
+
+
+@pytest.mark.parametrize("harm", ["damaged", "gone"])
+def test_no_index_over_other_shards_without_its_marker(tmp_path, harm):
+    _run(tmp_path)
+    marker = tmp_path / "index/all.done.json"
+    marker.write_bytes(b"{") if harm == "damaged" else marker.unlink()
+    _run(tmp_path, toy_recipe(poses__count=10, run__workers=0), until="shards")
+    assert not (tmp_path / "dataset/dataset.json").exists()
+
+
+def test_an_index_that_is_gone_is_made_again(tmp_path):
+    _run(tmp_path)
+    before = tree(tmp_path)
+    (tmp_path / "dataset/dataset.json").unlink()
+    assert _run(tmp_path).units == 1
+    assert tree(tmp_path) == before
