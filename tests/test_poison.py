@@ -114,6 +114,19 @@ def test_failures_that_no_marker_names_do_not_count(tmp_path):
     assert _planned_once(tmp_path / "run", recipe)
 
 
+@pytest.mark.parametrize(
+    ("kind", "stage", "words"),
+    [
+        ("Chosen", "Fatal", "select, unit round-0: the process died with exit status 7"),
+        ("Tars", "Stuck", "shards, unit train-0.*: timeout: .*"),
+    ],
+)
+def test_a_stage_without_samples_to_blame_dies_twice_at_most(tmp_path, kind, stage, words):
+    specs = tuple(s.replace(f":{kind}", f":{stage}") for s in SPECS)
+    with pytest.raises(UserError, match=f"stage {words}, twice"):
+        run(toy_recipe(run__timeout_s=2), str(tmp_path), specs, quiet=True)
+
+
 def test_a_stage_that_breaks_its_schema_stops_the_run(tmp_path, monkeypatch):
     from tests import toy
 

@@ -133,6 +133,13 @@ class Chosen(Select):
     reads = tuple(column for column in Select.reads if column not in ("picture_hash", "thumbnail", "pose", "joints3d"))
 
 
+class Fatal(Chosen):
+    """Ends its process."""
+
+    def process(self, table, ctx):
+        os._exit(7)
+
+
 class Tars(Stage):
     name = "shards"
     version = 1
@@ -147,3 +154,11 @@ class Tars(Stage):
                 tar.addfile(member, BytesIO(row["blob"]))
         made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256, ["toy"], []]
         return pa.table([[v] for v in made], schema=SHARDS)
+
+
+class Stuck(Tars):
+    """Hangs."""
+
+    def process(self, table, ctx):
+        while True:
+            time.sleep(1)
