@@ -90,6 +90,8 @@ class _Runner:
 
     def drive(self) -> Summary:
         if self._all_done():
+            for wave in self._waves():
+                self._announce(wave)
             return self._ended()
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
@@ -166,18 +168,18 @@ class _Runner:
         self.progress.unit(row)
         if unit.stage == "select":
             self.progress.surplus = outcomes(self.survey).get("surplus", 0)
-        self._check_ceiling(row)
+        self._check_ceiling(f"; the last in stage {row['stage']}, unit {row['unit']}")
 
-    def _check_ceiling(self, row: dict) -> None:
+    def _check_ceiling(self, last: str = "") -> None:
         failed, ceiling = self.progress.failed(), self.pipeline.recipe.run.failed_ceiling
         if failed > ceiling * self._planned_samples:
             raise UserError(
-                f"{failed} of {self._planned_samples} samples failed, more than run.failed_ceiling allows ({ceiling:.2%}); "
-                f"the last in stage {row['stage']}, unit {row['unit']}; `skep status` lists them, --retry-failed tries them again"
+                f"{failed} of {self._planned_samples} samples failed, more than run.failed_ceiling allows ({ceiling:.2%}){last}; "
+                "`skep status` lists them, --retry-failed tries them again"
             )
 
     def _announce(self, wave: Wave) -> None:
-        """Tell the progress display what this wave holds and what of it is done."""
+        """Tell the progress display what this wave holds and what of it is done; that may be too many failures already."""
         counts: dict[str, Counter] = {stage: Counter() for stage in wave.stages}
         for chain in wave:
             partition = chain[0].partition if chain else None
@@ -189,6 +191,7 @@ class _Runner:
                     count.update(units=1, made=state.made, rejected=state.rejected, failed=state.failed)
         for stage, count in counts.items():
             self.progress.plan(stage, count, afresh=self.pipeline.by_name[stage].scope == "dataset")
+        self._check_ceiling()
 
     def _retract_index(self) -> None:
         """The dataset is not whole any more: take its index away until it is, the file first, as readers look for that."""

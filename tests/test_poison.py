@@ -66,6 +66,23 @@ def test_past_the_ceiling_the_run_stops_with_a_sentence(tmp_path):
         run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
 
 
+def test_a_run_past_the_ceiling_stops_each_launch(tmp_path):
+    recipe = _recipe(tmp_path, {"raise": ["ink-000003", "kids-000017"]}, run__workers=0, run__failed_ceiling=0.005)
+    with pytest.raises(UserError, match=r"2 of 250 samples failed.*; the last in stage sketches, unit kids-p00000"):
+        run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    made = sorted((tmp_path / "run").rglob("*.done.json"))
+    with pytest.raises(UserError, match=r"2 of 250 samples failed, more than run.failed_ceiling allows \(0.50%\); `skep status`"):
+        run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    assert sorted((tmp_path / "run").rglob("*.done.json")) == made
+
+
+def test_a_finished_run_is_held_to_its_ceiling(tmp_path):
+    run(_recipe(tmp_path, {"raise": GUILTY["raise"]}, run__workers=0), str(tmp_path / "run"), SPECS, quiet=True)
+    strict = _recipe(tmp_path, {"raise": GUILTY["raise"]}, run__workers=0, run__failed_ceiling=0.005)
+    with pytest.raises(UserError, match=r"2 of 250 samples failed"):
+        run(strict, str(tmp_path / "run"), SPECS, quiet=True)
+
+
 def test_retry_failed_reopens_them(tmp_path):
     recipe = _recipe(tmp_path, GUILTY | {"exit": [], "hang": []}, run__workers=0)
     run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
