@@ -61,7 +61,6 @@ def run(
     with RunLock(store) as lock:
         try:
             store.sweep()
-            store.write(RECIPE_FILE, dump_recipe(recipe).encode())
             return _Runner(pipeline, store, lock, where, until, retry_failed, shuffle, quiet).drive()
         except OSError as e:
             raise UserError(f"{url}: {e.strerror or e} ({e.filename or 'in the run folder'}); what is committed stays") from None
@@ -90,15 +89,21 @@ class _Runner:
 
     def drive(self) -> Summary:
         if self._all_done():
+            self._freeze()
             for wave in self._waves():
                 self._announce(wave)
             return self._ended()
         if not self.survey.retry_failed:
             self.survey = Survey(self.pipeline, self.store, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
+            self._freeze()
             for wave in self._waves():
                 self._flow(wave, executor)
         return Summary(self._count, {}, {}) if self.until else self._ended()
+
+    def _freeze(self) -> None:
+        """Not before the files that the recipe names are read and its executor stands: else the folder keeps one that can run."""
+        self.store.write(RECIPE_FILE, dump_recipe(self.pipeline.recipe).encode())
 
     def _ended(self) -> Summary:
         if not self.until:

@@ -19,7 +19,7 @@ from pipeline.store import Store
 from pipeline.survey import Survey
 from pipeline.verify import clean_run, verify
 from tests.conftest import tree
-from tests.toy import SPECS, toy_recipe
+from tests.toy import SPECS, specs, toy_recipe
 
 
 def _run(folder, recipe=None, **more):
@@ -162,6 +162,30 @@ def test_verify_finds_damage_and_a_run_mends_it(tmp_path):
         assert tree(tmp_path) == good
     (tmp_path / "dataset/val-000000.tar").unlink()
     assert list(verify(pipeline, store)) == ["dataset/val-000000.tar is missing"]
+
+
+def test_drop_damaged_leaves_units_that_are_only_stale(tmp_path):
+    _run(tmp_path)
+    before, stale = tree(tmp_path), Pipeline(toy_recipe(card__title="Drawings"), SPECS)
+    assert "card.title" in " ".join(verify(stale, Store(str(tmp_path)), drop=True))
+    assert tree(tmp_path) == before
+
+
+def test_drop_damaged_is_told_who_holds_the_folder(tmp_path):
+    _run(tmp_path)
+    with RunLock(Store(str(tmp_path))), pytest.raises(UserError, match=f"process {os.getpid()} on "):
+        list(verify(Pipeline(toy_recipe(), SPECS), Store(str(tmp_path)), drop=True))
+
+
+@pytest.mark.parametrize("sketches", ["Blobs", "Gpu"])
+def test_a_launch_that_cannot_begin_leaves_the_recipe(tmp_path, sketches, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    _run(tmp_path / "run")
+    before = (tmp_path / "run/recipe.yaml").read_text()
+    wrong = {"body__path": str(tmp_path / "tpyo.npz")} if sketches == "Blobs" else {"run__device": "cuda", "poses__count": 60}
+    with pytest.raises(UserError, match=r"cannot read|needs a GPU"):
+        run(toy_recipe(run__workers=0, **wrong), str(tmp_path / "run"), specs(sketches), quiet=True)
+    assert (tmp_path / "run/recipe.yaml").read_text() == before
 
 
 def test_a_cleaned_folder_refuses_nothing_damaged(tmp_path):
