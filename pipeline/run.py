@@ -93,8 +93,8 @@ class _Runner:
             for wave in self._waves():
                 self._announce(wave)
             return self._ended()
-        if not self.survey.retry_failed:
-            self.survey = Survey(self.pipeline, self.store, revive=True)
+        if self.survey.needs_cleaned(self._units()):
+            self.survey = Survey(self.pipeline, self.store, self.survey.retry_failed, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
             self._freeze()
             for wave in self._waves():
@@ -111,7 +111,10 @@ class _Runner:
         return Summary(self._count, outcomes(self.survey), rejected(self.survey))
 
     def _all_done(self) -> bool:
-        return all(self.survey.state(u).kind == DONE for wave in self._waves() for chain in wave for u in chain)
+        return all(self.survey.state(u).kind == DONE for u in self._units())
+
+    def _units(self) -> Iterator[Unit]:
+        return (unit for wave in self._waves() for chain in wave for unit in chain)
 
     def _waves(self) -> Iterator[Wave]:
         for wave in self.survey.waves():

@@ -34,8 +34,12 @@ def frozen_recipe(store: Store, overrides: list[str] | None = None) -> Recipe:
 
 
 def status(pipeline: Pipeline, store: Store) -> dict[str, StageStatus]:
-    """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell."""
-    return status_of(Survey(pipeline, store))
+    """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell; as the next launch will find it."""
+    survey = Survey(pipeline, store)
+    found = status_of(survey)
+    if survey.met_cleaned and survey.needs_cleaned(survey.units()):
+        return status_of(Survey(pipeline, store, revive=True))
+    return found
 
 
 def status_of(survey: Survey) -> dict[str, StageStatus]:

@@ -149,6 +149,40 @@ def test_clean_keeps_the_dataset_and_growth_redoes_what_it_needs(tmp_path):
     assert {n: s for n, s in tree(tmp_path).items() if n.startswith("dataset/")} == shards
 
 
+def _cleaned(folder, recipe):
+    _run(folder, recipe)
+    clean_run(Pipeline(recipe, SPECS), Store(str(folder)))
+
+
+def test_after_clean_another_title_makes_the_index_alone(tmp_path):
+    _cleaned(tmp_path, toy_recipe(run__workers=0))
+    titled = toy_recipe(card__title="Drawings", run__workers=0)
+    stages = status(Pipeline(titled, SPECS), Store(str(tmp_path)))
+    assert sum(s.counts.total() - s.counts["done"] for s in stages.values()) == 1
+    assert _run(tmp_path, titled).units == 1
+    _run(tmp_path / "fresh", titled)
+    assert _dataset(tmp_path) == _dataset(tmp_path / "fresh")
+
+
+def test_a_cleaned_run_that_grows_says_that_all_is_made_again(tmp_path):
+    _cleaned(tmp_path, toy_recipe(run__workers=0))
+    stages = status(Pipeline(toy_recipe(poses__count=60), SPECS), Store(str(tmp_path)))
+    assert stages["sketches"].counts["done"] == 0 and stages["sketches"].why["poses is redone"] > 0
+
+
+@pytest.mark.parametrize("count", [30, 60])
+def test_a_cleaned_run_retries_and_grows(tmp_path, count):
+    mend, bad = tmp_path / "mended", tmp_path / "bad.json"
+    bad.write_text(json.dumps({"raise_without": [str(mend), ["ink-000003"]]}))
+    settings = {"body__path": str(bad), "run__workers": 0, "run__failed_ceiling": 0.5}
+    _cleaned(tmp_path / "run", toy_recipe(**settings))
+    mend.touch()
+    grown = toy_recipe(poses__count=count, **settings)
+    for folder in ("run", "fresh"):
+        assert "failed" not in _run(tmp_path / folder, grown, retry_failed=True).outcomes
+    assert _dataset(tmp_path / "run") == _dataset(tmp_path / "fresh")
+
+
 def test_verify_finds_damage_and_a_run_mends_it(tmp_path):
     _run(tmp_path)
     good, pipeline, store = tree(tmp_path), Pipeline(toy_recipe(), SPECS), Store(str(tmp_path))
