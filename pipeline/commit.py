@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.dataset import FILE
 from manifests.errors import UserError
 from pipeline.store import HashedFile, StagedFile, Store
 
 MARKER_SUFFIX = ".done.json"
 DATASET_FOLDER = "dataset"
+INDEX = f"{DATASET_FOLDER}/{FILE}"
 # Shards pick single rows out of these tables; small groups keep that cheap.
 ROW_GROUP = 64
 
@@ -126,6 +128,12 @@ def read_marker(store: Store, stage: str, unit: str) -> Marker | None:
         return None
 
 
+def read_failed(store: Store, stage: str, unit: str) -> pa.Table | None:
+    """schema.FAILED of a unit, None where nothing failed. The marker says so: a file may be of an earlier commit."""
+    marker, name = read_marker(store, stage, unit), failed_name(stage, unit)
+    return read_table(store, name) if marker and name in marker.files and not marker.cleaned else None
+
+
 class UnitSink:
     """Collects the files of one unit and publishes them with the marker last."""
 
@@ -154,12 +162,24 @@ class UnitSink:
         return {s.name: {"bytes": s.file.size, "sha256": s.file.sha256} for s in self._staged}
 
     def publish(self, marker: Marker) -> None:
-        """Files, then the marker, then the folders: the order is the promise."""
+        """What an earlier commit would leave goes, then files, then the marker, then the folders: the order is the promise."""
+        self._supersede(marker)
         for staged in self._staged:
             staged.publish()
         for folder in sorted({s.name.rsplit("/", 1)[0] for s in self._staged} - {marker.stage}):
             self.store.sync_folder(f"{folder}/")
         self.store.write(marker_name(marker.stage, marker.unit), marker.to_bytes())
+
+    def _supersede(self, marker: Marker) -> None:
+        """Take an earlier marker away that is not true of these files, and the files that they do not replace."""
+        try:
+            earlier = read_marker(self.store, marker.stage, marker.unit)
+        except Damaged:
+            return
+        if earlier and earlier.files != marker.files:
+            self.store.remove(marker_name(marker.stage, marker.unit))
+            for name in sorted(earlier.files.keys() - marker.files.keys()):
+                self.store.remove(name)
 
     def discard(self) -> None:
         for staged in self._staged:

@@ -1,6 +1,7 @@
 """Drives a recipe to done: surveys the run folder, does what is missing, and leaves nothing else behind."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.recipe import Recipe
 from manifests.recipe_files import dump_recipe
-from pipeline.commit import DATASET_FOLDER, MARKER_SUFFIX, Damaged, marker_name, read_marker
+from pipeline.commit import DATASET_FOLDER, INDEX, MARKER_SUFFIX, Damaged, marker_name, read_marker
 from pipeline.executors import Executor
 from pipeline.executors.choose import HERE, Where
 from pipeline.lock import RunLock
@@ -24,6 +25,7 @@ from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
+_SHARD = re.compile(r"((?:train|val)-.+)\.tar")
 _VERDICT = {"sample_id", "outcome", "stage", "reason"}
 
 
@@ -59,7 +61,6 @@ def run(
     with RunLock(store) as lock:
         try:
             store.sweep()
-            store.write(RECIPE_FILE, dump_recipe(recipe).encode())
             return _Runner(pipeline, store, lock, where, until, retry_failed, shuffle, quiet).drive()
         except OSError as e:
             raise UserError(f"{url}: {e.strerror or e} ({e.filename or 'in the run folder'}); what is committed stays") from None
@@ -88,22 +89,32 @@ class _Runner:
 
     def drive(self) -> Summary:
         if self._all_done():
-            return self._summary()
-        if not self.survey.retry_failed:
-            self.survey = Survey(self.pipeline, self.store, revive=True)
+            self._freeze()
+            for wave in self._waves():
+                self._announce(wave)
+            return self._ended()
+        if self.survey.needs_cleaned(self._units()):
+            self.survey = Survey(self.pipeline, self.store, self.survey.retry_failed, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
+            self._freeze()
             for wave in self._waves():
                 self._flow(wave, executor)
-        if self.until:
-            return Summary(self._count, {}, {})
-        self._prune()
-        return self._summary()
+        return Summary(self._count, {}, {}) if self.until else self._ended()
 
-    def _summary(self) -> Summary:
+    def _freeze(self) -> None:
+        """Not before the files that the recipe names are read and its executor stands: else the folder keeps one that can run."""
+        self.store.write(RECIPE_FILE, dump_recipe(self.pipeline.recipe).encode())
+
+    def _ended(self) -> Summary:
+        if not self.until:
+            self._prune()
         return Summary(self._count, outcomes(self.survey), rejected(self.survey))
 
     def _all_done(self) -> bool:
-        return all(self.survey.state(u).kind == DONE for wave in self._waves() for chain in wave for u in chain)
+        return all(self.survey.state(u).kind == DONE for u in self._units())
+
+    def _units(self) -> Iterator[Unit]:
+        return (unit for wave in self._waves() for chain in wave for unit in chain)
 
     def _waves(self) -> Iterator[Wave]:
         for wave in self.survey.waves():
@@ -165,18 +176,18 @@ class _Runner:
         self.progress.unit(row)
         if unit.stage == "select":
             self.progress.surplus = outcomes(self.survey).get("surplus", 0)
-        self._check_ceiling(row)
+        self._check_ceiling(f"; the last in stage {row['stage']}, unit {row['unit']}")
 
-    def _check_ceiling(self, row: dict) -> None:
+    def _check_ceiling(self, last: str = "") -> None:
         failed, ceiling = self.progress.failed(), self.pipeline.recipe.run.failed_ceiling
         if failed > ceiling * self._planned_samples:
             raise UserError(
-                f"{failed} of {self._planned_samples} samples failed, more than run.failed_ceiling allows ({ceiling:.2%}); "
-                f"the last in stage {row['stage']}, unit {row['unit']}; `skep status` lists them, --retry-failed tries them again"
+                f"{failed} of {self._planned_samples} samples failed, more than run.failed_ceiling allows ({ceiling:.2%}){last}; "
+                "`skep status` lists them, --retry-failed tries them again"
             )
 
     def _announce(self, wave: Wave) -> None:
-        """Tell the progress display what this wave holds and what of it is done."""
+        """Tell the progress display what this wave holds and what of it is done; that may be too many failures already."""
         counts: dict[str, Counter] = {stage: Counter() for stage in wave.stages}
         for chain in wave:
             partition = chain[0].partition if chain else None
@@ -188,11 +199,13 @@ class _Runner:
                     count.update(units=1, made=state.made, rejected=state.rejected, failed=state.failed)
         for stage, count in counts.items():
             self.progress.plan(stage, count, afresh=self.pipeline.by_name[stage].scope == "dataset")
+        self._check_ceiling()
 
     def _retract_index(self) -> None:
-        """The dataset is not whole any more: take its index away until it is."""
+        """The dataset is not whole any more: take its index away until it is, the file first, as readers look for that."""
         last = self.pipeline.stages[-1]
         if last.scope == "dataset":
+            self.store.remove(INDEX)
             _retract(self.store, last.name, ALL, keep=set())
 
     def _prune(self) -> None:
@@ -201,9 +214,13 @@ class _Runner:
         late = [s.name for s in self.pipeline.stages[scopes.index("dataset") :]] if "dataset" in scopes else []
         planned = {unit.key for unit in self.survey.units(late)}
         left = [(stage, unit) for stage in late for unit in _committed(self.store, stage) if (stage, unit) not in planned]
-        keep = {name for key in planned if left for name in _files(self.store, *key)}
+        stray = _stray_shards(self.store, {unit for _, unit in planned}) if late else []
+        keep = {name for key in planned if left or stray for name in _files(self.store, *key)}
         for stage, unit in left:
             _retract(self.store, stage, unit, keep)
+        for name in stray:
+            if name not in keep:
+                self.store.remove(name)
 
 
 def outcomes(survey: Survey) -> dict[str, int]:
@@ -233,6 +250,12 @@ def _verdicts(survey: Survey) -> pa.Table | None:
 
 def _committed(store: Store, stage: str) -> list[str]:
     return [n.removesuffix(MARKER_SUFFIX) for n in store.list(stage) if n.endswith(MARKER_SUFFIX)]
+
+
+def _stray_shards(store: Store, units: set[str]) -> list[str]:
+    """Shards called like no unit: where a kill came between a marker and its file, no marker tells of them."""
+    found = ((name, _SHARD.fullmatch(name)) for name in store.list(DATASET_FOLDER))
+    return [f"{DATASET_FOLDER}/{name}" for name, shard in found if shard and shard[1] not in units]
 
 
 def _files(store: Store, stage: str, unit: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from manifests.errors import UserError
 from manifests.recipe import Recipe
 from manifests.recipe_files import parse_recipe
-from pipeline.commit import failed_name, read_table
+from pipeline.commit import read_failed
 from pipeline.plan import Pipeline
 from pipeline.run import RECIPE_FILE
 from pipeline.store import Store
@@ -34,8 +34,12 @@ def frozen_recipe(store: Store, overrides: list[str] | None = None) -> Recipe:
 
 
 def status(pipeline: Pipeline, store: Store) -> dict[str, StageStatus]:
-    """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell."""
-    return status_of(Survey(pipeline, store))
+    """Of each stage: what is done, stale and why, failed, to do, as far as committed tables tell; as the next launch will find it."""
+    survey = Survey(pipeline, store)
+    found = status_of(survey)
+    if survey.met_cleaned and survey.needs_cleaned(survey.units()):
+        return status_of(Survey(pipeline, store, revive=True))
+    return found
 
 
 def status_of(survey: Survey) -> dict[str, StageStatus]:
@@ -56,5 +60,6 @@ def failures(pipeline: Pipeline, store: Store) -> Iterator[dict]:
     """Rows of schema.FAILED of all committed units."""
     survey = Survey(pipeline, store)
     for unit in survey.units():
-        if survey.state(unit).failed and store.exists(failed_name(*unit.key)):
-            yield from read_table(store, failed_name(*unit.key)).to_pylist()
+        failed = read_failed(store, *unit.key) if survey.state(unit).failed else None
+        if failed is not None:
+            yield from failed.to_pylist()

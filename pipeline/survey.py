@@ -1,12 +1,12 @@
 """The state of every unit, from its marker alone: done, stale (which field changed), or to do."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pyarrow as pa
 
-from pipeline.commit import Damaged, DamagedTable, Marker, digest_of_list, read_marker, read_table, table_name
+from pipeline.commit import INDEX, Damaged, DamagedTable, Marker, digest_of_list, read_marker, read_table, table_name
 from pipeline.known import Known, State
 from pipeline.plan import Pipeline, Unit, Wave
 from pipeline.store import Store
@@ -22,6 +22,7 @@ class Survey:
         """lenient: what a damaged table of a dataset stage would have named is not known yet, instead of an error."""
         self.pipeline, self.store = pipeline, store
         self.retry_failed, self.revive, self.lenient = retry_failed, revive, lenient
+        self.met_cleaned = False  # a unit whose table `clean` has taken away
         self._known = Known()
         self._looked_ahead = 0  # so many waves
 
@@ -55,6 +56,10 @@ class Survey:
             if wanted & set(wave.stages):
                 yield from (unit for chain in wave for unit in chain if unit.stage in wanted)
 
+    def needs_cleaned(self, units: Iterable[Unit]) -> bool:
+        """Whether any of them is to be made from tables that `clean` takes away; the index reads only those that it keeps."""
+        return any(self.state(u).kind != DONE and not (u.closing and self.pipeline.by_name[u.stage].scope == "dataset") for u in units)
+
     def _look_ahead(self, wave: Wave) -> None:
         """Object stores answer slowly but many at a time: the markers of many chains together."""
         chains = iter(wave)
@@ -84,12 +89,15 @@ class Survey:
         if why:
             return State.of(STALE, why, marker.lineage, marker.rows)
         done = State.of(DONE, "", marker.lineage, marker.rows)
+        if self.retry_failed and marker.rows.get("failed"):
+            return State(TODO, "failed samples are tried again")
         if marker.cleaned:
+            self.met_cleaned = True
             return State(TODO, "its table was cleaned and is needed again") if self.revive else done
         if not self.store.exists(table_name(*unit.key)):
             return State(TODO, "its table is missing")
-        if self.retry_failed and marker.rows.get("failed"):
-            return State(TODO, "failed samples are tried again")
+        if INDEX in marker.files and not self.store.exists(INDEX):
+            return State(TODO, f"{INDEX} is missing")
         return done
 
     def _why_stale(self, unit: Unit, marker: Marker) -> str:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from manifests.sample import style_of
 from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
 from manifests.stage import Stage
-from pipeline.commit import ROW_GROUP, failed_name, opened, read_table, table_name
+from pipeline.commit import ROW_GROUP, opened, read_failed, read_table, table_name
 from pipeline.partitions import partition_of
 from pipeline.plan import Pipeline
 from pipeline.store import Store
@@ -110,8 +110,8 @@ class Reader:
         """schema.LOSSES of one unit: rows that a stage rejected or that failed in it."""
         table = self._read(stage.name, unit, ("sample_id", "reason"))
         parts = [self._loss_rows(table.filter(pc.not_equal(table["reason"], "")), "rejected", stage.name)]
-        if self.store.exists(failed_name(stage.name, unit)):
-            failed = read_table(self.store, failed_name(stage.name, unit))
+        failed = read_failed(self.store, stage.name, unit)
+        if failed is not None:
             parts.append(self._loss_rows(failed, "failed", stage.name))
         return self._with_split(pa.concat_tables(parts), unit)
 

@@ -1,6 +1,7 @@
 """Finds every committed file that is not what its marker says, and clears away what is no longer needed."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from manifests.errors import UserError
 from pipeline.commit import Damaged, clean, damage, marker_name, read_marker
@@ -11,15 +12,16 @@ from pipeline.survey import DONE, State, Survey
 
 
 def verify(pipeline: Pipeline, store: Store, drop: bool = False) -> Iterator[str]:
-    """A sentence for everything that is not as its marker says. `drop` takes the markers of damaged units away."""
-    survey = Survey(pipeline, store, lenient=True)
-    for unit in list(survey.units()):  # all of them, before anything is dropped
-        problems = list(_unit_damage(store, *unit.key))
-        if not problems and survey.state(unit).kind != DONE:
-            problems = [_not_done(unit.key, survey.state(unit))]
-        yield from problems
-        if problems and drop:
-            store.remove(marker_name(*unit.key))
+    """A sentence for everything that is not as its marker says. `drop` takes the markers of damaged units away, with the folder's lock."""
+    with RunLock(store) if drop else nullcontext():
+        survey = Survey(pipeline, store, lenient=True)
+        for unit in list(survey.units()):  # all of them, before anything is dropped
+            problems = list(_unit_damage(store, *unit.key))
+            yield from problems
+            if problems and drop:
+                store.remove(marker_name(*unit.key))
+            if not problems and survey.state(unit).kind != DONE:
+                yield _not_done(unit.key, survey.state(unit))
 
 
 def _unit_damage(store: Store, stage: str, unit: str) -> Iterator[str]:

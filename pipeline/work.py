@@ -13,7 +13,7 @@ from manifests.schema import FAILED
 from manifests.stage import KEEP, Context, Stage, environment
 from pipeline.commit import Damaged, Marker, UnitSink, failed_name, read_marker, table_name
 from pipeline.decisions import FILE, read_decisions, summary
-from pipeline.isolation import Deaths, Failure, isolate
+from pipeline.isolation import STRIKES, Deaths, Failure, isolate
 from pipeline.node import once_per_node
 from pipeline.partitions import Partition
 from pipeline.plan import Pipeline, Unit
@@ -121,10 +121,12 @@ class Worker:
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))
 
+        deaths = Deaths.from_json(task.deaths)
         if not answers_by_row(type(stage)) or not len(inputs.table):
+            _check_deaths(task, deaths.ranges.get((0, len(inputs.table)), []))
             trying(0, len(inputs.table))
             return process(inputs.table), []
-        before, deaths = stage.made_with(), Deaths.from_json(task.deaths)
+        before = stage.made_with()
         outputs, failures = isolate(process, inputs.table, deaths, trying)
         if stage.made_with() != before:  # memory cut a batch short on the way, and the marker shall be true of every row
             outputs, failures = isolate(process, inputs.table, deaths, trying)
@@ -144,6 +146,12 @@ class Worker:
 def answers_by_row(stage: type[Stage]) -> bool:
     """Whether samples of the stage can be told apart, and a guilty one put aside."""
     return stage.scope == "partition" and "sample_id" in stage.writes.names
+
+
+def _check_deaths(task: Task, seen: list[str]) -> None:
+    """Where no sample can be put aside, a unit that ends its process again would do so for ever."""
+    if len(seen) >= STRIKES:
+        raise UserError(f"stage {task.stage}, unit {task.name}: {seen[-1]}, twice")
 
 
 def checked(stage: Stage, given: pa.Table, made: pa.Table) -> pa.Table:

@@ -14,6 +14,7 @@ from tests.conftest import tree
 from tests.toy import SPECS, toy_recipe
 
 GUILTY = {"raise": ["ink-000003", "kids-000017"], "exit": ["ink-000031"], "hang": ["kids-000042"]}
+WHOLE_UNIT = [f"ink-{i:06d}" for i in range(25)]  # some of these are rejected once they are drawn
 
 
 def _recipe(tmp_path, bad, **more):
@@ -65,12 +66,82 @@ def test_past_the_ceiling_the_run_stops_with_a_sentence(tmp_path):
         run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
 
 
+def test_a_run_past_the_ceiling_stops_each_launch(tmp_path):
+    recipe = _recipe(tmp_path, {"raise": ["ink-000003", "kids-000017"]}, run__workers=0, run__failed_ceiling=0.005)
+    with pytest.raises(UserError, match=r"2 of 250 samples failed.*; the last in stage sketches, unit kids-p00000"):
+        run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    made = sorted((tmp_path / "run").rglob("*.done.json"))
+    with pytest.raises(UserError, match=r"2 of 250 samples failed, more than run.failed_ceiling allows \(0.50%\); `skep status`"):
+        run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    assert sorted((tmp_path / "run").rglob("*.done.json")) == made
+
+
+def test_a_finished_run_is_held_to_its_ceiling(tmp_path):
+    run(_recipe(tmp_path, {"raise": GUILTY["raise"]}, run__workers=0), str(tmp_path / "run"), SPECS, quiet=True)
+    strict = _recipe(tmp_path, {"raise": GUILTY["raise"]}, run__workers=0, run__failed_ceiling=0.005)
+    with pytest.raises(UserError, match=r"2 of 250 samples failed"):
+        run(strict, str(tmp_path / "run"), SPECS, quiet=True)
+
+
 def test_retry_failed_reopens_them(tmp_path):
     recipe = _recipe(tmp_path, GUILTY | {"exit": [], "hang": []}, run__workers=0)
     run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
     assert run(recipe, str(tmp_path / "run"), SPECS, quiet=True).units == 0
     again = run(recipe, str(tmp_path / "run"), SPECS, retry_failed=True, quiet=True)
     assert again.units > 0 and again.outcomes["failed"] == 2
+
+
+def _planned_once(folder, recipe):
+    """Whether every planned sample has one verdict."""
+    planned = [i for p in Pipeline(recipe, SPECS).base_partitions() for i in p.rows()["sample_id"].to_pylist()]
+    verdicts = pq.read_table(folder / "dataset/verdicts/000000.parquet")["sample_id"].to_pylist()
+    return sorted(planned) == sorted(verdicts)
+
+
+def _result(folder):
+    return {name: sha for name, sha in tree(folder).items() if name.startswith(("dataset/", "sketches/"))}
+
+
+def test_a_retry_that_succeeds_leaves_nothing_of_the_failures(tmp_path):
+    mend = tmp_path / "mended"
+    recipe = _recipe(tmp_path, {"raise_without": [str(mend), WHOLE_UNIT]}, run__workers=0, run__failed_ceiling=0.2)
+    assert run(recipe, str(tmp_path / "run"), SPECS, quiet=True).outcomes["failed"] == 25
+    mend.touch()
+    assert "failed" not in run(recipe, str(tmp_path / "run"), SPECS, retry_failed=True, quiet=True).outcomes
+    run(recipe, str(tmp_path / "fresh"), SPECS, quiet=True)
+    assert _planned_once(tmp_path / "run", recipe) and _result(tmp_path / "run") == _result(tmp_path / "fresh")
+
+
+def test_a_mended_file_leaves_nothing_of_the_failures(tmp_path):
+    run(_recipe(tmp_path, {"raise": WHOLE_UNIT}, run__workers=0, run__failed_ceiling=0.2), str(tmp_path / "run"), SPECS, quiet=True)
+    recipe = _recipe(tmp_path, {}, run__workers=0)
+    for folder in ("run", "fresh"):
+        run(recipe, str(tmp_path / folder), SPECS, quiet=True)
+    assert _planned_once(tmp_path / "run", recipe) and _result(tmp_path / "run") == _result(tmp_path / "fresh")
+
+
+def test_failures_that_no_marker_names_do_not_count(tmp_path):
+    run(_recipe(tmp_path, {"raise": WHOLE_UNIT}, run__workers=0, run__failed_ceiling=0.2), str(tmp_path / "run"), SPECS, quiet=True)
+    left = tmp_path / "run/sketches/ink-p00000.failed.parquet"
+    data, recipe = left.read_bytes(), _recipe(tmp_path, {}, run__workers=0)
+    run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    left.write_bytes(data)  # as where an older version was here
+    (tmp_path / "run/select/round-0.done.json").unlink()
+    run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    assert _planned_once(tmp_path / "run", recipe)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "words"),
+    [
+        ("Chosen", "Fatal", "select, unit round-0: the process died with exit status 7"),
+        ("Tars", "Stuck", "shards, unit train-0.*: timeout: .*"),
+    ],
+)
+def test_a_stage_without_samples_to_blame_dies_twice_at_most(tmp_path, kind, stage, words):
+    specs = tuple(s.replace(f":{kind}", f":{stage}") for s in SPECS)
+    with pytest.raises(UserError, match=f"stage {words}, twice"):
+        run(toy_recipe(run__timeout_s=2), str(tmp_path), specs, quiet=True)
 
 
 def test_a_stage_that_breaks_its_schema_stops_the_run(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from pipeline.store import Store
 from pipeline.survey import Survey
 from pipeline.verify import clean_run, verify
 from tests.conftest import tree
-from tests.toy import SPECS, toy_recipe
+from tests.toy import SPECS, specs, toy_recipe
 
 
 def _run(folder, recipe=None, **more):
@@ -149,6 +149,40 @@ def test_clean_keeps_the_dataset_and_growth_redoes_what_it_needs(tmp_path):
     assert {n: s for n, s in tree(tmp_path).items() if n.startswith("dataset/")} == shards
 
 
+def _cleaned(folder, recipe):
+    _run(folder, recipe)
+    clean_run(Pipeline(recipe, SPECS), Store(str(folder)))
+
+
+def test_after_clean_another_title_makes_the_index_alone(tmp_path):
+    _cleaned(tmp_path, toy_recipe(run__workers=0))
+    titled = toy_recipe(card__title="Drawings", run__workers=0)
+    stages = status(Pipeline(titled, SPECS), Store(str(tmp_path)))
+    assert sum(s.counts.total() - s.counts["done"] for s in stages.values()) == 1
+    assert _run(tmp_path, titled).units == 1
+    _run(tmp_path / "fresh", titled)
+    assert _dataset(tmp_path) == _dataset(tmp_path / "fresh")
+
+
+def test_a_cleaned_run_that_grows_says_that_all_is_made_again(tmp_path):
+    _cleaned(tmp_path, toy_recipe(run__workers=0))
+    stages = status(Pipeline(toy_recipe(poses__count=60), SPECS), Store(str(tmp_path)))
+    assert stages["sketches"].counts["done"] == 0 and stages["sketches"].why["poses is redone"] > 0
+
+
+@pytest.mark.parametrize("count", [30, 60])
+def test_a_cleaned_run_retries_and_grows(tmp_path, count):
+    mend, bad = tmp_path / "mended", tmp_path / "bad.json"
+    bad.write_text(json.dumps({"raise_without": [str(mend), ["ink-000003"]]}))
+    settings = {"body__path": str(bad), "run__workers": 0, "run__failed_ceiling": 0.5}
+    _cleaned(tmp_path / "run", toy_recipe(**settings))
+    mend.touch()
+    grown = toy_recipe(poses__count=count, **settings)
+    for folder in ("run", "fresh"):
+        assert "failed" not in _run(tmp_path / folder, grown, retry_failed=True).outcomes
+    assert _dataset(tmp_path / "run") == _dataset(tmp_path / "fresh")
+
+
 def test_verify_finds_damage_and_a_run_mends_it(tmp_path):
     _run(tmp_path)
     good, pipeline, store = tree(tmp_path), Pipeline(toy_recipe(), SPECS), Store(str(tmp_path))
@@ -164,6 +198,30 @@ def test_verify_finds_damage_and_a_run_mends_it(tmp_path):
     assert list(verify(pipeline, store)) == ["dataset/val-000000.tar is missing"]
 
 
+def test_drop_damaged_leaves_units_that_are_only_stale(tmp_path):
+    _run(tmp_path)
+    before, stale = tree(tmp_path), Pipeline(toy_recipe(card__title="Drawings"), SPECS)
+    assert "card.title" in " ".join(verify(stale, Store(str(tmp_path)), drop=True))
+    assert tree(tmp_path) == before
+
+
+def test_drop_damaged_is_told_who_holds_the_folder(tmp_path):
+    _run(tmp_path)
+    with RunLock(Store(str(tmp_path))), pytest.raises(UserError, match=f"process {os.getpid()} on "):
+        list(verify(Pipeline(toy_recipe(), SPECS), Store(str(tmp_path)), drop=True))
+
+
+@pytest.mark.parametrize("sketches", ["Blobs", "Gpu"])
+def test_a_launch_that_cannot_begin_leaves_the_recipe(tmp_path, sketches, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    _run(tmp_path / "run")
+    before = (tmp_path / "run/recipe.yaml").read_text()
+    wrong = {"body__path": str(tmp_path / "tpyo.npz")} if sketches == "Blobs" else {"run__device": "cuda", "poses__count": 60}
+    with pytest.raises(UserError, match=r"cannot read|needs a GPU"):
+        run(toy_recipe(run__workers=0, **wrong), str(tmp_path / "run"), specs(sketches), quiet=True)
+    assert (tmp_path / "run/recipe.yaml").read_text() == before
+
+
 def test_a_cleaned_folder_refuses_nothing_damaged(tmp_path):
     _run(tmp_path)
     (tmp_path / "dataset/train-000000.tar").write_bytes(b"")
@@ -175,3 +233,68 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write in this run folder"):
         _run(tmp_path / "file" / "run")
+
+
+class Killed(BaseException):
+    """As SIGKILL would, at a call: nothing after it happens."""
+
+
+def _killed_at_removal(monkeypatch, suffix, before, start):
+    """`start()`, which ends just before, or just after, the first removal of a file called like that."""
+    remove = Store.remove
+
+    def removed(self, name):
+        if name.endswith(suffix) and before:
+            raise Killed
+        remove(self, name)
+        if name.endswith(suffix):
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "remove", removed)
+        with pytest.raises(Killed):
+            start()
+
+
+@pytest.mark.parametrize(("suffix", "before"), [(".done.json", True), (".done.json", False), (".tar", True), (".tar", False)])
+def test_a_kill_while_surplus_shards_go(tmp_path, monkeypatch, suffix, before):
+    small = toy_recipe(poses__count=10, run__workers=0)
+    _run(tmp_path / "fresh", small)
+    _run(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.run._Runner._prune", lambda self: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            _run(tmp_path / "run", small)
+    _killed_at_removal(monkeypatch, suffix, before, lambda: _run(tmp_path / "run", small))
+    _run(tmp_path / "run", small)
+    assert _dataset(tmp_path / "run") == _dataset(tmp_path / "fresh")
+
+
+def _dataset(folder):
+    return {name: sha for name, sha in tree(folder).items() if name.startswith("dataset/")}
+
+
+@pytest.mark.parametrize("suffix", ["dataset.json", "index/all.done.json"])
+def test_no_index_over_other_shards_after_a_kill(tmp_path, monkeypatch, suffix):
+    small = toy_recipe(poses__count=10, run__workers=0)
+    _run(tmp_path)
+    _killed_at_removal(monkeypatch, suffix, False, lambda: _run(tmp_path, small))
+    _run(tmp_path, small, until="shards")
+    assert not (tmp_path / "dataset/dataset.json").exists()
+
+
+@pytest.mark.parametrize("harm", ["damaged", "gone"])
+def test_no_index_over_other_shards_without_its_marker(tmp_path, harm):
+    _run(tmp_path)
+    marker = tmp_path / "index/all.done.json"
+    marker.write_bytes(b"{") if harm == "damaged" else marker.unlink()
+    _run(tmp_path, toy_recipe(poses__count=10, run__workers=0), until="shards")
+    assert not (tmp_path / "dataset/dataset.json").exists()
+
+
+def test_an_index_that_is_gone_is_made_again(tmp_path):
+    _run(tmp_path)
+    before = tree(tmp_path)
+    (tmp_path / "dataset/dataset.json").unlink()
+    assert _run(tmp_path).units == 1
+    assert tree(tmp_path) == before

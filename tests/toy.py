@@ -1,7 +1,7 @@
 """Stages that cost nothing and can misbehave on request, for tests of the frame. They use sections of the real recipe.
 
 `body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder,
-"log": file}.
+"raise_without": [file, ids], "log": file}.
 """
 
 import json
@@ -100,6 +100,9 @@ class Blobs(Stage):
         if sample_id in self.bad.get("hang", ()):
             while True:
                 time.sleep(1)
+        lacking, ids = self.bad.get("raise_without", ("", ()))
+        if sample_id in ids and not Path(lacking).exists():
+            raise ValueError(f"cannot draw {sample_id} yet")
         flag = self.bad.get("kill_once") and Path(self.bad["kill_once"]) / sample_id
         if flag and not flag.exists():
             flag.touch()
@@ -130,6 +133,13 @@ class Chosen(Select):
     reads = tuple(column for column in Select.reads if column not in ("picture_hash", "thumbnail", "pose", "joints3d"))
 
 
+class Fatal(Chosen):
+    """Ends its process."""
+
+    def process(self, table, ctx):
+        os._exit(7)
+
+
 class Tars(Stage):
     name = "shards"
     version = 1
@@ -144,3 +154,11 @@ class Tars(Stage):
                 tar.addfile(member, BytesIO(row["blob"]))
         made = [f"{ctx.unit}.tar", ctx.unit.split("-")[0], len(table), file.size, file.sha256, ["toy"], []]
         return pa.table([[v] for v in made], schema=SHARDS)
+
+
+class Stuck(Tars):
+    """Hangs."""
+
+    def process(self, table, ctx):
+        while True:
+            time.sleep(1)
