@@ -1,7 +1,6 @@
 """Drives a recipe to done: surveys the run folder, does what is missing, and leaves nothing else behind."""
 
 import random
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -13,19 +12,18 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.recipe import Recipe
 from manifests.recipe_files import dump_recipe
-from pipeline.commit import DATASET_FOLDER, INDEX, MARKER_SUFFIX, Damaged, marker_name, read_marker
 from pipeline.executors import Executor
 from pipeline.executors.choose import HERE, Where
 from pipeline.lock import RunLock
-from pipeline.plan import ALL, Pipeline, Unit, Wave
+from pipeline.plan import Pipeline, Unit, Wave
 from pipeline.progress import Progress
+from pipeline.prune import prune, retract_index
 from pipeline.registry import STAGES
 from pipeline.store import Store
 from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
 RECIPE_FILE = "recipe.yaml"
-_SHARD = re.compile(r"((?:train|val)-.+)\.tar")
 _VERDICT = {"sample_id", "outcome", "stage", "reason"}
 
 
@@ -107,7 +105,7 @@ class _Runner:
 
     def _ended(self) -> Summary:
         if not self.until:
-            self._prune()
+            prune(self.pipeline, self.store, self.survey)
         return Summary(self._count, outcomes(self.survey), rejected(self.survey))
 
     def _all_done(self) -> bool:
@@ -162,7 +160,7 @@ class _Runner:
     def _start(self, unit: Unit, executor: Executor) -> None:
         stage = self.pipeline.by_name[unit.stage]
         if self._count == 0:
-            self._retract_index()
+            retract_index(self.pipeline, self.store)
         if not self.progress.tallies[unit.stage].first:
             executor.prepare(stage, self.pipeline.configs[unit.stage])
         self.progress.begun(unit.stage)
@@ -201,27 +199,6 @@ class _Runner:
             self.progress.plan(stage, count, afresh=self.pipeline.by_name[stage].scope == "dataset")
         self._check_ceiling()
 
-    def _retract_index(self) -> None:
-        """The dataset is not whole any more: take its index away until it is, the file first, as readers look for that."""
-        last = self.pipeline.stages[-1]
-        if last.scope == "dataset":
-            self.store.remove(INDEX)
-            _retract(self.store, last.name, ALL, keep=set())
-
-    def _prune(self) -> None:
-        """Take away shards that a larger or smaller dataset no longer has: what a listing does not show is in no index either."""
-        scopes = [s.scope for s in self.pipeline.stages]
-        late = [s.name for s in self.pipeline.stages[scopes.index("dataset") :]] if "dataset" in scopes else []
-        planned = {unit.key for unit in self.survey.units(late)}
-        left = [(stage, unit) for stage in late for unit in _committed(self.store, stage) if (stage, unit) not in planned]
-        stray = _stray_shards(self.store, {unit for _, unit in planned}) if late else []
-        keep = {name for key in planned if left or stray for name in _files(self.store, *key)}
-        for stage, unit in left:
-            _retract(self.store, stage, unit, keep)
-        for name in stray:
-            if name not in keep:
-                self.store.remove(name)
-
 
 def outcomes(survey: Survey) -> dict[str, int]:
     """Samples by outcome, from the last dataset table that has one."""
@@ -246,31 +223,3 @@ def _verdicts(survey: Survey) -> pa.Table | None:
         table = survey.read(unit)
         found = found if table is None else table
     return found
-
-
-def _committed(store: Store, stage: str) -> list[str]:
-    return [n.removesuffix(MARKER_SUFFIX) for n in store.list(stage) if n.endswith(MARKER_SUFFIX)]
-
-
-def _stray_shards(store: Store, units: set[str]) -> list[str]:
-    """Shards called like no unit: where a kill came between a marker and its file, no marker tells of them."""
-    found = ((name, _SHARD.fullmatch(name)) for name in store.list(DATASET_FOLDER))
-    return [f"{DATASET_FOLDER}/{name}" for name, shard in found if shard and shard[1] not in units]
-
-
-def _files(store: Store, stage: str, unit: str) -> list[str]:
-    """What a unit committed, as far as its marker can tell."""
-    try:
-        marker = read_marker(store, stage, unit)
-    except Damaged:
-        marker = None
-    return list(marker.files) if marker else []
-
-
-def _retract(store: Store, stage: str, unit: str, keep: set[str]) -> None:
-    """Undo a commit: the marker first, then its files, but for those that other units own."""
-    names = _files(store, stage, unit)
-    store.remove(marker_name(stage, unit))
-    for name in names:
-        if name.startswith(f"{DATASET_FOLDER}/") and name not in keep:
-            store.remove(name)

@@ -51,9 +51,9 @@ def _covering(figure: Figure, radius: float) -> set[tuple[Piece, Piece]]:
 
 
 def _passes(figure: Figure, limb: Piece, outline: np.ndarray, depth: float) -> bool:
-    """Whether a limb, from the middle of its first bone on, comes nearer than a depth within an outline (N, 2)."""
-    joints = np.column_stack([figure.joints16_2d[list(limb)], figure.joints16[list(limb), 2]])
-    path = np.stack([np.interp(np.linspace(0.5, 2, 13), range(3), column) for column in joints.T], 1)
+    """Whether the outer bone of a limb comes nearer than a depth within an outline (N, 2)."""
+    start, end = np.column_stack([figure.joints16_2d, figure.joints16[:, 2]])[list(limb[1:])]
+    path = start + np.linspace(0, 1, 9)[:, None] * (end - start)
     shape = outline.astype(np.float32)
     return any(z < depth and cv2.pointPolygonTest(shape, (x, y), False) > 0 for x, y, z in path.tolist())
 
