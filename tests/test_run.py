@@ -262,7 +262,7 @@ def test_a_kill_while_surplus_shards_go(tmp_path, monkeypatch, suffix, before):
     _run(tmp_path / "fresh", small)
     _run(tmp_path / "run")
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.run._Runner._prune", lambda self: (_ for _ in ()).throw(Killed))
+        patched.setattr("pipeline.run.prune", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             _run(tmp_path / "run", small)
     _killed_at_removal(monkeypatch, suffix, before, lambda: _run(tmp_path / "run", small))
