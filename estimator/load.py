@@ -153,7 +153,7 @@ def load_estimator(
 ) -> Estimator:
     """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
     method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
-    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes more than twice as long.
+    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes four times as long.
     dtype: of reading joints; bfloat16 is fast where `skep doctor` says that the CPU has instructions for it."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
