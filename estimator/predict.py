@@ -88,7 +88,8 @@ def _clip(pictures: list[_Picture], out: Path, options: Options, estimator: Esti
         _write(
             out, picture.stem, _files(picture.path.name, reading._replace(figure=figure, scan=read_scan(picture.path)), estimator, frames)
         )
-    log(f"{options.clip}: {len(figures)} frames, {_write(out, options.clip, _movement(figures, estimator, options))}")
+    written = _write(out, options.clip, _movement(figures, estimator, options))
+    log(", ".join(filter(None, (f"{options.clip}: {len(figures)} frames", written))))
     return len(pictures)
 
 
