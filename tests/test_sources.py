@@ -1,9 +1,7 @@
 """Recordings: BVH, DeepMimic, AMASS; what is read, what it becomes, and one sentence for what is wrong."""
 
-import io
 import json
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +20,12 @@ from manifests.stage import Config, Context
 from stages.body.model import load_body
 from stages.body.rotations import about, angle_between, axis_angle_from_matrix, matrix_from_axis_angle, mirror
 from stages.poses import deepmimic, report
-from stages.poses.amass import gender_of
 from stages.poses.clips import Catalogue
 from stages.poses.kinematics import mirrored, place_joints, without_heading
 from stages.poses.prior_data import draw_archetypes
 from stages.poses.sources import BadClip
 from stages.poses.stage import Poses
+from tests.test_amass import recording
 
 REST = load_body().rest_points(np.zeros(10))[:24]
 MOCAP = Path(os.environ.get("SKEP_MOCAP", Path(__file__).parents[2] / "shared/mocap"))
@@ -292,94 +290,6 @@ def test_the_report_ends_in_a_sentence(argument, sentence, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         command(report.main)
     assert end.value.code == 2 and sentence in capsys.readouterr().err
-
-
-def recording(frames=40, width=156, rate="mocap_framerate", **more):
-    poses = np.zeros((frames, width))
-    poses[:, 0] = np.pi / 2  # AMASS has z up
-    poses[:, 3 * 18] = np.linspace(0, 1, frames)
-    return {"poses": poses, rate: np.array(120.0), "betas": np.arange(16) / 8, "gender": np.array("female"), **more}
-
-
-def read_recording(folder, arrays, **more):
-    np.savez_compressed(folder / "walk_poses.npz", **{k: v for k, v in arrays.items() if v is not None})
-    return Catalogue(AmassSource(kind="amass", path=folder, rate=12, **more)).read("walk_poses")
-
-
-@pytest.mark.parametrize(("width", "rate"), [(156, "mocap_framerate"), (165, "mocap_frame_rate"), (72, "mocap_framerate")])
-def test_amass_layouts(tmp_path, width, rate):
-    clip = read_recording(tmp_path, recording(width=width, rate=rate))
-    assert clip.turns.shape == (4, 24, 3, 3)  # 40 frames at 120 a second, 12 a second wanted
-    assert np.abs(clip.turns[:, 0] - np.eye(3)).max() < 1e-9
-    assert axis_angle_from_matrix(clip.turns)[2, 18] == pytest.approx([20 / 39, 0, 0])
-    assert clip.gender == "female"
-    assert clip.betas == pytest.approx(np.arange(10) / 8)
-
-
-def test_genders(tmp_path):
-    assert read_recording(tmp_path, recording(), genders=("female",)).gender == "female"
-    assert read_recording(tmp_path, recording(gender=np.array(b"female")), genders=("female",)).gender == "female"
-    assert read_recording(tmp_path, recording(gender=np.array(None)), genders=("unknown", "male")).gender == "unknown"
-    with pytest.raises(UserError, match="holds no amass recordings"):
-        read_recording(tmp_path, recording(), genders=("male",))
-
-
-def header_of(shape):
-    file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"poses": None}, "poses is missing"),
-        ({"mocap_framerate": None}, "mocap_framerate is missing"),
-        ({"mocap_framerate": np.array(0.0)}, r"a frame rate of 0\.0 cannot be"),
-        ({"poses": np.zeros((4, 60))}, r"poses has shape \(4, 60\)"),
-        ({"poses": np.zeros((0, 156))}, "poses has shape"),
-        ({"poses": np.full((4, 156), np.nan)}, "poses holds a value that is not finite"),
-        ({"poses": np.array([None, {}])}, "poses holds object, expected numbers"),
-        ({"betas": np.full(10, np.inf)}, "betas holds a value that is not finite"),
-    ],
-)
-def test_bad_amass_is_one_sentence(tmp_path, changes, sentence):
-    with pytest.raises(UserError, match=rf"walk_poses\.npz: {sentence}"):
-        read_recording(tmp_path, recording(**changes))
-
-
-def test_a_header_that_lies_allocates_nothing(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
-        archive.writestr("poses.npy", header_of((10**9, 156)) + bytes(64))
-    catalogue = Catalogue(AmassSource(kind="amass", path=tmp_path))
-    with pytest.raises(UserError, match=r"a\.npz: poses claims the shape \(1000000000, 156\), 1248000000000 bytes, and holds 64"):
-        catalogue.read("a")
-    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:50])
-    with pytest.raises(UserError, match=r"a\.npz: cannot read this recording"):
-        catalogue.read("a")
-
-
-def damaged(path, where, value):
-    """Puts a byte into every member: at its data, or at a place of its two headers."""
-    data = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            name = info.filename.encode()
-            local, central = info.header_offset, data.rindex(b"PK\x01\x02", 0, data.rindex(name))
-            start = local + 30 + len(name) + int.from_bytes(data[local + 28 : local + 30], "little")
-            places = {"data": (start,), "flags": (local + 6, central + 8), "packing": (local + 8, central + 10)}
-            for place in places[where]:
-                data[place] = value
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize(("where", "value"), [("data", 0xFF), ("flags", 1), ("packing", 99)])
-def test_damage_within_an_archive_is_one_sentence(tmp_path, where, value):
-    read_recording(tmp_path, recording())
-    damaged(tmp_path / "walk_poses.npz", where, value)
-    with pytest.raises(UserError, match=r"walk_poses\.npz: cannot read this recording"):
-        Catalogue(AmassSource(kind="amass", path=tmp_path)).read("walk_poses")
-    assert gender_of(tmp_path / "walk_poses.npz") == "unknown"
 
 
 def test_folders_without_recordings(tmp_path):
