@@ -49,7 +49,7 @@ class Guide:
     def boxes(self, images: Tensor) -> Tensor:
         """Boxes (B, 4) x0, y0, x1, y1 of the figures, in [0, 1] across the picture."""
         small = F.interpolate(images, (PICTURE, PICTURE), mode="bilinear", antialias=True)
-        return boxes_of(self.finder(_normalised(small)).edges)[0] / PICTURE
+        return boxes_of(self.finder(_normalised(small)).edges) / PICTURE
 
     def _laid(self, share: Tensor, scale: Tensor, corner: Tensor) -> Tensor:
         """Heatmaps (B, 16, 64, 48) of crops, laid on the cells of their pictures."""

@@ -23,11 +23,11 @@ from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
 from stages.detector.crops import cut
-from stages.detector.detect import Detections, Detector, load_detector
+from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
+from stages.detector.finders import Look
 
 BATCH = 8  # pictures looked at together
 FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
-_LEAST_BOX, _LEAST_SURE = 0.4, 0.2  # score of the box, mean confidence of the joints: below either nobody is drawn
 _LEAST_WEIGHT = 1e-3
 
 
@@ -103,30 +103,33 @@ class Estimator:
         return Way.REFINE if self.refine or asked.corrections else Way.NETWORK
 
     def _read(self, way: Way, asked: list[_Asked]) -> list[Reading | None]:
-        # A second look, at the mirror image, is for the fit: a network alone asks only whether somebody is there.
-        found = self.detector.detect([one.scan.clean for one in asked], flip=way != Way.NETWORK)
-        there = [i for i, one in enumerate(asked) if _is_there(found, i) or one.corrections]
+        look = self.detector.find([one.scan.clean for one in asked])
+        there = [i for i, one in enumerate(asked) if look.scores[i] >= LEAST_SCORE or one.corrections]
         if not there:
             return [None] * len(asked)
-        joints = Joints(*(part[there] for part in (*_corrected(found, asked), found.confidence)))
-        figures = self._figures(way, [asked[i] for i in there], found.boxes[there], joints)
-        readings = {i: self._reading(found, i, figure, asked[i]) for i, figure in zip(there, figures, strict=True)}
+        figures = self._figures(way, [asked[i] for i in there], Look(*(part[there] for part in look)))
+        readings = {i: self._reading(look, i, figure, asked[i]) for i, figure in zip(there, figures, strict=True)}
         return [readings.get(i) for i in range(len(asked))]
 
-    def _reading(self, found: Detections, i: int, figure: Figure, asked: _Asked) -> Reading:
-        style, scale = int(found.styles[i].argmax()), asked.scan.scale
+    def _reading(self, look: Look, i: int, figure: Figure, asked: _Asked) -> Reading:
+        style, scale = int(look.styles[i].argmax()), asked.scan.scale
         placed = _with(asked.corrections, _in_file(figure, scale))
-        return Reading(placed, asked.scan, found.boxes[i] / scale, STYLES[style], float(found.styles[i, style]), self.method)
+        return Reading(placed, asked.scan, look.boxes[i] / scale, STYLES[style], float(look.styles[i, style]), self.method)
 
-    def _figures(self, way: Way, asked: list[_Asked], boxes: np.ndarray, joints: Joints) -> list[Figure]:
+    def _figures(self, way: Way, asked: list[_Asked], look: Look) -> list[Figure]:
         """Figures in px of the pictures as they are looked at."""
-        hints = [one.hints for one in asked]
-        if self.network is None:
+        seen = self._seen(self.network, [one.scan for one in asked], look.boxes) if self.network else []
+        if way == Way.NETWORK:
+            return seen
+        hints, joints = [one.hints for one in asked], self._joints(asked, look)
+        if way == Way.FIT:
             return fitted(joints, hints, self.body)
-        seen = self._seen(self.network, [one.scan for one in asked], boxes)
-        if way == Way.HEED:
-            return heeded(seen, joints, hints, self.body)
-        return refined(seen, joints, self.body) if way == Way.REFINE else seen
+        return heeded(seen, joints, hints, self.body) if way == Way.HEED else refined(seen, joints, self.body)
+
+    def _joints(self, asked: list[_Asked], look: Look) -> Joints:
+        """What a figure is laid on; a network alone needs none of it."""
+        found = self.detector.read([one.scan.clean for one in asked], look)
+        return Joints(*_corrected(found, asked), found.confidence)
 
     @torch.inference_mode()
     def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
@@ -153,7 +156,7 @@ def load_estimator(
 ) -> Estimator:
     """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
     method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
-    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes four times as long.
+    refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes ten times as long.
     dtype: of reading joints; bfloat16 is fast where `skep doctor` says that the CPU has instructions for it."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
@@ -180,10 +183,6 @@ def square(box: np.ndarray, size: int, fill: float = FILL) -> np.ndarray:
     """The affine map (2, 3) that lays a box (4,) px in the middle of a square of `size` px, its longer side over `fill` of it."""
     scale = fill * size / max(box[2] - box[0], box[3] - box[1], 1.0)
     return np.concatenate([scale * np.eye(2), (size / 2 - scale * (box[:2] + box[2:]) / 2)[:, None]], 1)
-
-
-def _is_there(found: Detections, i: int) -> bool:
-    return bool(found.box_scores[i] >= _LEAST_BOX and found.confidence[i].mean() >= _LEAST_SURE)
 
 
 def weights_of(found: Detections) -> np.ndarray:

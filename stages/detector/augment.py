@@ -8,9 +8,11 @@ import numpy as np
 from manifests.skeleton import EDGES, MIRROR
 from stages.detector.cache import Drawings
 from stages.detector.crops import HEIGHT, PICTURE, WIDTH, apply, crop_matrices, cut, paper, picture_matrix
+from stages.detector.decoys import SHEETS, nobody, sheet, with_props
 from stages.detector.finder_net import CELL, MAP
 from stages.detector.look import Noise, recolour, wear
 
+_EMPTY, _PROPS = 0.35, 0.25  # of the pictures show nobody; of the figures stand among other things
 _TURNED = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])  # a mirror, of a picture one unit wide
 
 
@@ -25,9 +27,11 @@ class Crop:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """image (128, 128, 3) uint8; box (4,) px of it; figure (32, 32) uint8, 1 where the skeleton passes; style, its index."""
+    """image (128, 128, 3) uint8; there: whether it shows a figure; box (4,) px of it; figure (32, 32) uint8, 1 where the skeleton
+    passes; style, its index. Of a picture without a figure, box and style say nothing."""
 
     image: np.ndarray
+    there: bool
     box: np.ndarray
     figure: np.ndarray
     style: int
@@ -44,6 +48,7 @@ def crop_of(drawings: Drawings, index: int, other: int, rng: np.random.Generator
     points = apply(matrix, joints.astype(np.float64))[order]
     inside = ((points >= 0) & (points < (WIDTH, HEIGHT))).all(1)
     crop = cut(image, _least(matrix), (HEIGHT, WIDTH), _border(image, rng))
+    crop = with_props(crop, rng) if rng.random() < _PROPS else crop
     scraps = drawings.picture(other) if rng.random() < 0.12 else None
     return Crop(wear(crop, rng, noise, scraps), points.astype(np.float32), np.where(inside, visibility[order], 0))
 
@@ -56,8 +61,11 @@ def plain_crop(drawings: Drawings, index: int) -> Crop:
 
 
 def picture_of(drawings: Drawings, index: int, other: int, rng: np.random.Generator, noise: Noise) -> Picture:
-    """A random view of a whole drawing: smaller, larger, off the middle, mirrored, seldom upside down; its style stays clear."""
+    """A random view of a whole drawing: smaller, larger, off the middle, mirrored, seldom upside down; its style stays clear. Or one of
+    nobody, laid there in its place."""
     image = cv2.cvtColor(drawings.picture(index, cv2.IMREAD_REDUCED_COLOR_2), cv2.COLOR_BGR2RGB)
+    there = rng.random() >= _EMPTY
+    image = image if there else nobody(image, drawings.boxes[index] / 2, rng)
     matrix = _homography(picture_matrix(*image.shape[:2]))
     matrix = _placed(matrix, apply(matrix, drawings.boxes[index].reshape(2, 2) / 2), rng)
     if rng.random() < 0.5:
@@ -65,13 +73,19 @@ def picture_of(drawings: Drawings, index: int, other: int, rng: np.random.Genera
     if rng.random() < 0.05:
         matrix = np.array([[1.0, 0, 0], [0, -1, PICTURE], [0, 0, 1]]) @ matrix
     small = cut(image, _least(matrix), (PICTURE, PICTURE), _border(image, rng))
-    scraps = drawings.picture(other) if rng.random() < 0.15 else None
+    small = with_props(small, rng) if rng.random() < _PROPS else small
+    scraps = _scraps(drawings, other, rng)
     matrix = matrix @ np.diag([0.5, 0.5, 1])  # from the whole picture, which was read at half its size
     corners = apply(matrix, drawings.boxes[index].reshape(2, 2).astype(np.float64))
     box = np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32)
-    return Picture(
-        recolour(small, rng, noise, scraps), box, skeleton_of(apply(matrix, drawings.joints[index])), int(drawings.styles[index])
-    )
+    figure = skeleton_of(apply(matrix, drawings.joints[index])) * np.uint8(there)
+    return Picture(recolour(small, rng, noise, scraps), there, box, figure, int(drawings.styles[index]))
+
+
+def _scraps(drawings: Drawings, other: int, rng: np.random.Generator) -> np.ndarray | None:
+    """What lies about an edge of the picture: mostly nothing, else a piece of another drawing or of something that is no figure."""
+    kind = rng.random()
+    return drawings.picture(other) if kind < 0.12 else sheet(int(rng.integers(SHEETS))) if kind < 0.24 else None
 
 
 def plain_picture(drawings: Drawings, index: int) -> Picture:
@@ -80,7 +94,7 @@ def plain_picture(drawings: Drawings, index: int) -> Picture:
     matrix = picture_matrix(*image.shape[:2])
     box = apply(matrix, drawings.boxes[index].reshape(2, 2)).ravel().astype(np.float32)
     figure = skeleton_of(apply(matrix, drawings.joints[index]))
-    return Picture(cut(image, matrix, (PICTURE, PICTURE)), box, figure, int(drawings.styles[index]))
+    return Picture(cut(image, matrix, (PICTURE, PICTURE)), True, box, figure, int(drawings.styles[index]))
 
 
 def mirror_of(width: int) -> np.ndarray:

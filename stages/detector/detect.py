@@ -17,13 +17,15 @@ from stages.detector.pose_net import KINDS
 from stages.detector.weights import BUNDLED, FINDER, POSE
 
 BATCH = 8
+LEAST_SCORE = 0.25  # of a box: below it nobody is drawn; to miss a figure is worse than to take a tree for one
 
 
 @dataclass(frozen=True, eq=False)
 class Detections:
     """What was found in N pictures; pixels count from the top-left corner, the first centre is (0.5, 0.5).
 
-    boxes (N, 4) x0, y0, x1, y1 px, may reach beyond the picture; box_scores (N,) in [0, 1]; joints (N, 16, 2) px in the order
+    boxes (N, 4) x0, y0, x1, y1 px, may reach beyond the picture; box_scores (N,) in [0, 1],
+    low where no figure is drawn; joints (N, 16, 2) px in the order
     of skeleton.JOINTS; confidence (N, 16) in [0, 1]; visibility (N, 16, 3) probabilities of outside, occluded, visible;
     styles (N, 6) probabilities in the order of skeleton.STYLES; figures (N, 32, 32) probabilities of the figure in the cells of the
     square that crops.picture_matrix lays about the picture.
@@ -50,27 +52,31 @@ class Detector:
 
         flip: look at the mirror image too and take the mean, as ViTPose is mostly used; without it half the work.
         """
+        return self.read(images, self.find(images, boxes), flip)
+
+    def find(self, images: list[np.ndarray], boxes: np.ndarray | None = None) -> Look:
+        """Where each figure is and how it is drawn; a box that is given is sure. Alone it takes a fraction of the time."""
         _check(images, boxes)
         if not images:
-            return _nothing()
-        look = self._look(images, boxes)
-        boxes = look.boxes
-        matrices = crop_matrices(boxes)
-        reading = self._read([cut(image, m, (HEIGHT, WIDTH)) for image, m in zip(images, matrices, strict=True)], flip)
-        crops = reading.joints.double().cpu().numpy()
-        joints = np.stack([apply(inverse(m), points) for m, points in zip(matrices, crops, strict=True)])
-        sure, seen = (part.float().cpu().numpy() for part in (reading.confidence, reading.visibility))
-        return Detections(boxes, look.scores, joints, sure, seen, look.styles, look.figures)
-
-    def _look(self, images: list[np.ndarray], given: np.ndarray | None) -> Look:
-        """Where each figure is; a box that was given is sure."""
+            return _nowhere()
         look = self.finder.look(images, self.batch)
-        if given is not None:
-            return look._replace(boxes=np.asarray(given, np.float64), scores=np.ones(len(images), np.float32))
+        if boxes is not None:
+            return look._replace(boxes=np.asarray(boxes, np.float64), scores=np.ones(len(images), np.float32))
         if self.person is None:
             return look
         persons = [self.person.look(image) for image in images]
         return look._replace(boxes=np.stack([box for box, _ in persons]), scores=np.array([score for _, score in persons], np.float32))
+
+    def read(self, images: list[np.ndarray], look: Look, flip: bool = True) -> Detections:
+        """The joints of what was found in the images."""
+        if not images:
+            return _nothing(look)
+        matrices = crop_matrices(look.boxes)
+        reading = self._read([cut(image, m, (HEIGHT, WIDTH)) for image, m in zip(images, matrices, strict=True)], flip)
+        crops = reading.joints.double().cpu().numpy()
+        joints = np.stack([apply(inverse(m), points) for m, points in zip(matrices, crops, strict=True)])
+        sure, seen = (part.float().cpu().numpy() for part in (reading.confidence, reading.visibility))
+        return Detections(look.boxes, look.scores, joints, sure, seen, look.styles, look.figures)
 
     def _read(self, crops: list[np.ndarray], flip: bool) -> Reading:
         parts = [self.eyes.read(part, flip) for part in batches(crops, self.batch, self.device)]
@@ -108,6 +114,10 @@ def _check(images: list[np.ndarray], boxes: np.ndarray | None) -> None:
         raise UserError(f"boxes: {np.shape(boxes)}; expected finite numbers ({len(images)}, 4)")
 
 
-def _nothing() -> Detections:
-    joints = len(JOINTS)
-    return Detections(*(np.zeros((0, *shape)) for shape in ((4,), (), (joints, 2), (joints,), (joints, KINDS), (len(STYLES),), (MAP, MAP))))
+def _nowhere() -> Look:
+    return Look(*(np.zeros((0, *shape)) for shape in ((4,), (), (len(STYLES),), (MAP, MAP))))
+
+
+def _nothing(look: Look) -> Detections:
+    joints, confidence, visibility = (np.zeros((0, len(JOINTS), *shape)) for shape in ((2,), (), (KINDS,)))
+    return Detections(look.boxes, look.scores, joints, confidence, visibility, look.styles, look.figures)

@@ -1,6 +1,7 @@
 """How well held-out drawings are read: `python -m stages.detector.evaluate --cache CACHE`; `make evaluate-detector` draws them first.
 
-Held out: drawings whose poses come from sources of the split val, which no training saw. The last line is one JSON object.
+Held out: drawings whose poses come from sources of the split val, which no training saw;
+and decoys, pictures of nobody, of kinds that no training showed. The last line is one JSON object.
 """
 
 import argparse
@@ -15,19 +16,22 @@ import torch
 from manifests.errors import command
 from manifests.skeleton import JOINTS, STYLES
 from stages.detector.cache import Drawings, load_drawings
-from stages.detector.detect import Detections, Detector, load_detector
+from stages.detector.decoys import held_out
+from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.metrics import NEAR, VISIBLE, correct, overlap, pck, torsos
 from stages.detector.sheet import contact_sheet
 
 _AT_ONCE = 64  # pictures that are decoded at a time
+_DECOYS = 300
 
 
 class Judged(NamedTuple):
-    """Held-out drawings, what was found in them, and what was found with the true boxes given."""
+    """Held-out drawings, what was found in them, and what was found with the true boxes given; the scores of decoys' boxes."""
 
     drawings: Drawings
     found: Detections
     boxed: Detections
+    decoys: np.ndarray
 
 
 def judge(detector: Detector, drawings: Drawings, flip: bool = True) -> Judged:
@@ -39,7 +43,8 @@ def judge(detector: Detector, drawings: Drawings, flip: bool = True) -> Judged:
         (detector.detect(some, flip=flip), detector.detect(some, drawings.boxes[part], flip))
         for part, some in zip(parts, images, strict=True)
     ]
-    return Judged(drawings, *(_joined(list(column)) for column in zip(*both, strict=True)))
+    found, boxed = (_joined(list(column)) for column in zip(*both, strict=True))
+    return Judged(drawings, found, boxed, detector.find(held_out(_DECOYS)).scores)
 
 
 def _joined(parts: list[Detections]) -> Detections:
@@ -48,8 +53,9 @@ def _joined(parts: list[Detections]) -> Detections:
 
 
 def figures(judged: Judged) -> dict:
-    """PCK of visible joints by style, end to end and with the true box; style accuracy; median overlap of the boxes."""
-    drawings, found, boxed = judged
+    """PCK of visible joints by style, end to end and with the true box; style accuracy; median overlap of the boxes;
+    share of figures that are found, and of decoys in which nobody is."""
+    drawings, found, boxed, decoys = judged
     by_style = {name: np.flatnonzero(drawings.styles == i) for i, name in enumerate(STYLES)}
     score = lambda made, rows: round(pck(made.joints[rows], drawings.joints[rows], drawings.visibility[rows]), 4)  # noqa: E731
     return {
@@ -57,12 +63,14 @@ def figures(judged: Judged) -> dict:
         "pck_true_box": {name: score(boxed, rows) for name, rows in by_style.items()},
         "style_accuracy": round(float((found.styles.argmax(1) == drawings.styles).mean()), 4),
         "box_iou": round(float(np.median(overlap(found.boxes, drawings.boxes))), 4),
+        "figures_found": round(float((found.box_scores >= LEAST_SCORE).mean()), 4),
+        "decoys_refused": round(float((decoys < LEAST_SCORE).mean()), 4),
     }
 
 
 def report(judged: Judged) -> str:
     """Tables by style and by joint, for people."""
-    drawings, found, _ = judged
+    drawings, found = judged.drawings, judged.found
     result = figures(judged)
     right, seen = correct(found.joints, drawings.joints), drawings.visibility
     lines = [f"PCK@{NEAR} torso lengths of visible joints, {len(drawings)} held-out drawings", ""]
@@ -77,7 +85,8 @@ def report(judged: Judged) -> str:
         visible, occluded = (right[:, i][seen[:, i] == kind].mean() for kind in (VISIBLE, 1))
         lines += [f"{name:<16}{visible:>8.3f}{occluded:>10.3f}{found.confidence[:, i].mean():>12.2f}"]
     told = found.visibility.argmax(-1) == seen
-    return "\n".join([*lines, "", f"visibility told right: {told.mean():.3f}; torsos under 20 px: {(torso < 20).mean():.3f}"])
+    there = f"figures found: {result['figures_found']:.3f}; decoys refused: {result['decoys_refused']:.3f}"
+    return "\n".join([*lines, "", f"visibility told right: {told.mean():.3f}; torsos under 20 px: {(torso < 20).mean():.3f}", there])
 
 
 def evenly(drawings: Drawings, each: int) -> Drawings:

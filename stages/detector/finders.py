@@ -44,7 +44,8 @@ class Finder:
         matrices = [picture_matrix(*image.shape[:2]) for image in images]
         small = [cut(image, matrix, (PICTURE, PICTURE)) for image, matrix in zip(images, matrices, strict=True)]
         found = [self.net(normalised(part)) for part in batches(small, batch, self.device)]
-        boxes, scores = boxes_of(torch.cat([f.edges for f in found]))
+        boxes = boxes_of(torch.cat([f.edges for f in found]))
+        scores = torch.cat([f.there for f in found]).float().sigmoid()
         styles, figures = torch.cat([f.styles for f in found]).softmax(-1), torch.cat([f.figure for f in found]).sigmoid()
         pairs = zip(boxes.cpu().double().numpy(), matrices, strict=False)
         back = np.array([apply(inverse(matrix), box.reshape(2, 2)).ravel() for box, matrix in pairs])

@@ -69,5 +69,5 @@ def collate_crops(crops: list[Crop]) -> CropBatch:
 def collate_pictures(pictures: list[Picture]) -> PictureBatch:
     """Pictures as tensors."""
     images, boxes, figure = (np.stack([getattr(p, name) for p in pictures]) for name in ("image", "box", "figure"))
-    styles = torch.tensor([p.style for p in pictures])
-    return PictureBatch(torch.from_numpy(images), torch.from_numpy(boxes), torch.from_numpy(figure).float(), styles)
+    there, styles = torch.tensor([float(p.there) for p in pictures]), torch.tensor([p.style for p in pictures])
+    return PictureBatch(torch.from_numpy(images), there, torch.from_numpy(boxes), torch.from_numpy(figure).float(), styles)

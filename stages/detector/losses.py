@@ -22,9 +22,10 @@ class CropBatch(NamedTuple):
 
 
 class PictureBatch(NamedTuple):
-    """images (B, 128, 128, 3) uint8; boxes (B, 4) px of it; figure (B, 32, 32) float 0 or 1; styles (B,) long."""
+    """images (B, 128, 128, 3) uint8; there (B,) float 0 or 1; boxes (B, 4) px of it; figure (B, 32, 32) float 0 or 1; styles (B,) long."""
 
     images: Tensor
+    there: Tensor
     boxes: Tensor
     figure: Tensor
     styles: Tensor
@@ -41,12 +42,15 @@ def pose_losses(net: PoseNet, batch: CropBatch) -> dict[str, Tensor]:
 
 
 def finder_losses(net: FinderNet, batch: PictureBatch) -> dict[str, Tensor]:
-    """Cross-entropy of the edges with gaussians, of the figure's cells and of the style."""
+    """Cross-entropy of whether there is a figure and of its cells; where there is, of the edges with gaussians and of the style."""
     found = net(normalised(batch.images))
-    edges = -(edge_targets(batch.boxes) * found.edges.float().log_softmax(-1)).sum(-1).mean()
+    weight = batch.there / batch.there.sum().clamp(min=1)
+    there = nn.functional.binary_cross_entropy_with_logits(found.there.float(), batch.there)
+    edges = -(edge_targets(batch.boxes) * found.edges.float().log_softmax(-1)).sum(-1).mean(-1)
     figure = nn.functional.binary_cross_entropy_with_logits(found.figure.float(), batch.figure)
-    style = nn.functional.cross_entropy(found.styles.float(), batch.styles)
-    return {"edges": edges, "figure": _FIGURE * figure, "style": _STYLE * style}
+    style = nn.functional.cross_entropy(found.styles.float(), batch.styles, reduction="none")
+    terms = {"there": there, "figure": _FIGURE * figure}
+    return terms | {"edges": (weight * edges).sum(), "style": _STYLE * (weight * style).sum()}
 
 
 def _joint_weights(visibility: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import nn
 from manifests.errors import command
 from manifests.skeleton import STYLES
 from stages.detector.cache import Drawings, label_of, load_drawings
+from stages.detector.decoys import held_out
 from stages.detector.eyes import OwnEyes, write_pose
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.fit import Job, Pace, fit
@@ -28,9 +29,12 @@ from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
 from stages.detector.weights import FINDER, POSE, start_from, write_half
 from stages.tensorfile import write_atomically
 
-VERSION = 1  # change it when the same drawings would train to other weights
+VERSIONS = {"finder": 2, "pose": 2}  # change one when the same drawings would train to other weights
 JUDGED = 300  # held-out drawings that are looked at while training
 _LOOK = 50  # of them at a time
+_DECOYS = 150  # held-out pictures of nobody, beside them
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,8 @@ PROFILES = {
 }
 
 
-def finder_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: int, device: str) -> Job:
+def finder_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: int, device: str, net: FinderNet) -> Job:
     """The finder and how it is judged."""
-    net = FinderNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    initialise(net, seed)
 
     def publish(made: nn.Module, words: dict) -> None:
         write_half(out / FINDER, made, words)
@@ -76,13 +78,16 @@ def pose_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: i
 
 @torch.inference_mode()
 def judge_finder(net: FinderNet, held: Drawings, device: str) -> dict[str, float]:
-    """Median overlap of the boxes and share of right styles."""
-    shares, right = [], []
+    """Median overlap of the boxes, share of right styles, share of figures and of decoys that are called what they are."""
+    shares, right, there = [], [], []
     for batch in plain_pictures(held, _LOOK):
         found = net(normalised(batch.images.to(device)))
-        shares.append(torch.from_numpy(overlap(boxes_of(found.edges)[0].cpu().numpy(), batch.boxes.numpy())))
+        shares.append(torch.from_numpy(overlap(boxes_of(found.edges).cpu().numpy(), batch.boxes.numpy())))
         right.append(found.styles.argmax(-1).cpu() == batch.styles)
-    return {"box_iou": torch.cat(shares).median().item(), "style_accuracy": torch.cat(right).float().mean().item()}
+        there.append(found.there.cpu() > 0)
+    decoys = net(normalised(torch.from_numpy(np.stack(held_out(_DECOYS))).to(device))).there.cpu() <= 0
+    named = {"style_accuracy": right, "figures_there": there, "decoys_refused": [decoys]}
+    return {"box_iou": torch.cat(shares).median().item()} | {name: torch.cat(all_).float().mean().item() for name, all_ in named.items()}
 
 
 @torch.inference_mode()
@@ -108,13 +113,16 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     train, held = oftener(load_drawings(args.cache, "train", args.drawings), args.often), load_drawings(args.cache, "val", JUDGED)
     pace = Pace(args.device, args.workers, None, half=not args.full)
-    base = {"version": VERSION, "seed": args.seed, "drawings": len(train), "cache": label_of(args.cache)}
+    base = {"seed": args.seed, "drawings": len(train), "cache": label_of(args.cache)}
     base |= {"often": args.often} if args.often else {}
     for name in ("finder", "pose") if args.only is None else (args.only,):
         amount, minutes = _amount(args, name)
         common = (train, held, args.out, amount, args.seed, args.device)
-        job = finder_job(*common) if name == "finder" else pose_job(*common, _pose_net(args))
-        identity = base | {"amount": asdict(amount)} | (_origin(args) if name == "pose" else {})
+        if name == "finder":
+            job = finder_job(*common, _new(FinderNet(), args, FINDER))
+        else:
+            job = pose_job(*common, _new(PoseNet(PoseSize(layers=args.layers)), args, POSE))
+        identity = base | {"version": VERSIONS[name], "amount": asdict(amount)} | _origin(args, name)
         if not fit(job, args.out, identity, Pace(**{**asdict(pace), "minutes": minutes})):
             print(f"{name}: stopped; the same command goes on from {args.out}")
             return
@@ -126,21 +134,22 @@ def oftener(drawings: Drawings, styles: list[str]) -> Drawings:
     return drawings.only(np.concatenate([np.arange(len(drawings)), again]))
 
 
-def _pose_net(args: argparse.Namespace) -> PoseNet:
-    """A new pose network, or one that goes on from weights."""
-    net = PoseNet(PoseSize(layers=args.layers)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _new(net: Net, args: argparse.Namespace, file: str) -> Net:
+    """The network with random weights, or with those of a file to go on from."""
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     initialise(net, args.seed)
     if args.start is not None:
-        start_from(net, args.start / POSE)
+        start_from(net, args.start / file)
     return net
 
 
-def _origin(args: argparse.Namespace) -> dict:
-    """The pose network's measures, and the digest of what it starts from."""
-    size = json.loads(json.dumps(asdict(PoseSize(layers=args.layers))))
+def _origin(args: argparse.Namespace, name: str) -> dict:
+    """The pose network's measures, and the digest of what a network starts from."""
+    words = {"size": json.loads(json.dumps(asdict(PoseSize(layers=args.layers))))} if name == "pose" else {}
     if args.start is None:
-        return {"size": size}
-    return {"size": size, "start": hashlib.sha256((args.start / POSE).read_bytes()).hexdigest()[:16]}
+        return words
+    file = args.start / (POSE if name == "pose" else FINDER)
+    return words | {"start": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
 
 
 def _amount(args: argparse.Namespace, name: str) -> tuple[Amount, float | None]:
@@ -165,7 +174,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--finder-samples", type=int, help="drawings shown to the finder")
     parser.add_argument("--finder-minutes", type=float, help="the finder's schedule ends by then")
     parser.add_argument("--layers", type=int, default=PoseSize().layers, help="of the pose network's transformer")
-    parser.add_argument("--start", type=Path, help="folder of weights whose pose network to go on from")
+    parser.add_argument("--start", type=Path, help="folder of weights to go on from")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--full", action="store_true", help="single precision throughout, in place of bfloat16")

@@ -79,14 +79,14 @@ def test_a_peak_on_the_border_stays_in_the_map():
 
 def test_edges_of_boxes_are_read_to_a_fraction():
     boxes = torch.from_numpy(np.random.default_rng(0).uniform(-20, 148, (50, 4)))
-    found, score = boxes_of(edge_targets(boxes).clamp(min=1e-12).log())
+    found = boxes_of(edge_targets(boxes).clamp(min=1e-12).log())
     assert (found - boxes).abs().max() < 0.6
-    assert (score > 0.9).all()
 
 
 @pytest.mark.parametrize("joint", [4, 13])
 def test_a_crop_moves_joints_with_the_picture(joint, monkeypatch):
     monkeypatch.setattr(augment, "wear", lambda image, *_: image)
+    monkeypatch.setattr(augment, "_PROPS", 0.0)
     monkeypatch.setattr(augment, "paper", lambda image: np.full(3, 255))
     some, noise = _dotted(joint), Noise(0)
     for seed in range(30):
@@ -98,6 +98,8 @@ def test_a_crop_moves_joints_with_the_picture(joint, monkeypatch):
 
 def test_a_picture_moves_the_box_with_the_figure(monkeypatch):
     monkeypatch.setattr(augment, "recolour", lambda image, *_: image)
+    monkeypatch.setattr(augment, "_EMPTY", 0.0)
+    monkeypatch.setattr(augment, "_PROPS", 0.0)
     some, noise = drawings(1), Noise(0)
     for seed in range(30):
         view = picture_of(some, 0, 0, np.random.default_rng(seed), noise)

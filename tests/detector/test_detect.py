@@ -11,12 +11,15 @@ import torch
 from safetensors.torch import save_file
 from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation, YolosConfig, YolosForObjectDetection
 
+from estimator.data import Sketches
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, MIRROR
 from stages.detector.coco import POINTS, sixteen
-from stages.detector.detect import load_detector
+from stages.detector.decoys import held_out
+from stages.detector.detect import LEAST_SCORE, load_detector
 from stages.detector.finders import read_person_finder
 from stages.detector.weights import BUNDLED, FINDER, POSE
+from stages.shards.held_out import open_held_out
 from tests.detector.figures import drawings, figure
 
 DRAWINGS = Path(__file__).parents[1] / "data/drawings"
@@ -193,6 +196,15 @@ def test_the_bundled_detector_is_small_and_sees():
     some = drawings(8)
     found = load_detector().detect([some.picture(i) for i in range(8)])
     assert np.median(np.linalg.norm(found.joints - some.joints, axis=-1)) < 40
+
+
+def test_the_bundled_finder_tells_figures_from_what_is_none():
+    """The kinds of decoys are those that it has never seen; beasts and plants drawn by hand are harder than these."""
+    detector = load_detector()
+    held = Sketches(open_held_out("val-600").url, "val", 256)
+    figures = [held[i].image for i in range(0, 600, 10)]
+    assert (detector.find(figures).scores >= LEAST_SCORE).mean() > 0.95
+    assert (detector.find(held_out(60)).scores < LEAST_SCORE).mean() > 0.75
 
 
 def test_code_beside_the_weights_never_runs(persons, tmp_path):

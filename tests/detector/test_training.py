@@ -18,14 +18,15 @@ from manifests.skeleton import STYLES
 from stages.detector import drawings as drawing
 from stages.detector import from_shards
 from stages.detector.cache import chunk_name, claim, load_drawings
+from stages.detector.decoys import held_out
 from stages.detector.detect import load_detector
 from stages.detector.eyes import OwnEyes
 from stages.detector.finder_net import FinderNet
 from stages.detector.fit import Pace, fit, schedule
 from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain_pictures
-from stages.detector.losses import finder_losses, pose_losses
+from stages.detector.losses import PictureBatch, finder_losses, pose_losses
 from stages.detector.metrics import pck
-from stages.detector.pose_net import PoseNet, PoseSize, initialise
+from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
 from stages.detector.train import Amount, finder_job, judge_finder, judge_pose, pose_job
 from stages.detector.weights import POSE, start_from, write_half
 from stages.tensorfile import read_tensors
@@ -75,6 +76,31 @@ def test_the_finder_learns_eight_drawings_by_heart():
     assert judge_finder(net, some, "cpu")["box_iou"] > 0.85
 
 
+def test_the_finder_learns_by_heart_who_is_there():
+    pictures, empty = next(plain_pictures(drawings(4), 4)), np.stack(held_out(4))
+    nobody = pictures._replace(images=torch.from_numpy(empty), there=torch.zeros(4), figure=torch.zeros_like(pictures.figure))
+    batch = PictureBatch(*(torch.cat(pair) for pair in zip(pictures, nobody, strict=True)))
+    net = FinderNet()
+    initialise(net, 0)
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        finder_losses(net, batch)["there"].backward()
+        optimizer.step()
+    assert ((net(normalised(batch.images)).there > 0) == (batch.there > 0)).all()
+
+
+def test_a_picture_of_nobody_teaches_neither_box_nor_style():
+    net = FinderNet()
+    initialise(net, 0)
+    batch = next(plain_pictures(drawings(4), 4))
+    terms = finder_losses(net, batch._replace(there=torch.zeros(4)))
+    assert terms["edges"] == 0 and terms["style"] == 0 and terms["there"] > 0
+    some, rest = batch._replace(there=torch.tensor([1.0, 0, 0, 0])), PictureBatch(*(part[:1] for part in batch))
+    net.eval()
+    assert finder_losses(net, some)["edges"].item() == pytest.approx(finder_losses(net, rest)["edges"].item(), rel=1e-4)
+
+
 def test_outside_joints_teach_nothing():
     net = PoseNet(TINY)
     initialise(net, 0)
@@ -105,7 +131,9 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
 
 
 def test_trained_weights_make_a_detector(tmp_path):
-    finder = finder_job(drawings(6), drawings(4, 100), tmp_path, Amount(4, 4, 1e-3), 1, "cpu")
+    net = FinderNet()
+    initialise(net, 1)
+    finder = finder_job(drawings(6), drawings(4, 100), tmp_path, Amount(4, 4, 1e-3), 1, "cpu", net)
     for some in (finder, job(tmp_path, samples=4)):
         assert fit(some, tmp_path, {}, PACE, lambda _: None)
     held = drawings(3)
