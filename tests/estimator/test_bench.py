@@ -17,9 +17,9 @@ def test_bench_predict_names_every_part():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert "the bundled weights" in done.stdout
-    for kind, own in {"": ["network"], "refined_": ["network", "fit"], "fit_": ["fit"]}.items():
+    for kind, own in {"": ["network"], "refined_": ["joints", "network", "fit"], "fit_": ["joints", "fit"]}.items():
         for parts in (found[f"{kind}parts_batch1"], found[f"{kind}parts_batch32"]):
-            assert list(parts) == ["scan", "finder", "joints", *own, "figures", "all"]
+            assert list(parts) == ["scan", "finder", *own, "figures", "all"]
             assert min(parts.values()) >= 0 and all(parts[name] > 0 for name in own)
     assert found["ms_batch1"] == found["parts_batch1"]["all"] and found["fit_ms"] == found["fit_parts_batch1"]["fit"]
     assert found["ms_per_sketch_batch32"] == found["parts_batch32"]["all"]
