@@ -1,7 +1,8 @@
 """What each part is worth: `make ablations` trains every variant of ablations.yaml and judges all on the same held-out samples.
 
 Whatever is finished is left alone, so it can be stopped and started again. `ablations.md` and `ablations.json` are written after
-every variant. The last line is one JSON object: variant: metric: difference to its base, with its paired 95 % interval.
+every variant, unless `--only` asks for some. The last line is one JSON object: variant: metric: difference to its base, with its
+paired 95 % interval.
 """
 
 import argparse
@@ -160,8 +161,9 @@ def main() -> None:
     for variant in chosen:
         print(f"== {variant.name}", flush=True)
         measured[variant.name] = bench.measure(variant)
-        write_atomically(args.out / "ablations.json", json.dumps(measured, indent=1).encode() + b"\n")
-        write_atomically(args.out / "ablations.md", table(measured, known).encode())
+        if not args.only:  # a part would be written over the whole
+            write_atomically(args.out / "ablations.json", json.dumps(measured, indent=1).encode() + b"\n")
+            write_atomically(args.out / "ablations.md", table(measured, known).encode())
     print(table(measured, known))
     print(json.dumps(measured))
 
