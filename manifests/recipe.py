@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Style = Literal["cartoon", "oil", "ink", "charcoal", "stick", "kids"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+Fill = Annotated[float, Field(ge=0.1, le=1)]
 Degrees = Annotated[float, Field(ge=0, le=180)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -119,7 +120,7 @@ class Projections(Section):
     high_share: Share = Field(0.08, description="share of views from 20 to 55 degrees above or below")
     fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = (12, 45)
     weak_share: Share = Field(0.15, description="share of cameras so far away that they are weak-perspective; the others draw fov_deg")
-    fill: tuple[Share, Share] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")
+    fill: tuple[Fill, Fill] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")
     crop_share: Share = Field(0.05, description="share of figures that the picture's border cuts")
     penetration_m: Annotated[float, Field(gt=0)] = Field(0.09, description="a body that passes deeper through itself is rejected")
 

@@ -35,6 +35,8 @@ def test_a_person_of_4d_humans_has_its_fields(smoke_run, first):
     words = person(first, body, _rows(body))
     assert {name: words[name].shape for name in PERSON} == PERSON
     assert all(words[name].dtype == np.float32 for name in PERSON) and set(words) - set(PERSON) == {"personid", "extra_info"}
+    # 4D-Humans asks for the loss of the fit in these words, and keeps what has none.
+    assert words["extra_info"].get("fitting_loss", np.array({})).item().get("reprojection_loss") is None
     labels = first.labels
     np.testing.assert_array_equal(words["body_pose"].reshape(24, 3), labels["pose"])
     np.testing.assert_allclose(words["scale"] * 200, labels["bbox"][2:] - labels["bbox"][:2], rtol=1e-5)

@@ -118,6 +118,9 @@ def test_the_table_is_within_reach():
         ("kneeling, facing the viewer", {"knee": 95}),
         ("kneeling on one knee, facing the viewer", {"left_hip_flex": 85, "left_knee": 88, "right_knee": 92}),
         ("raising the left leg, facing the viewer", {"left_hip_flex": 80}),
+        ("standing, facing the viewer", {"right_knee": 110}),  # on one leg: no knee is on the ground
+        ("bending over", {"pelvis_pitch": 85, "left_hip_flex": 85}),  # on one leg, the other stretched back
+        ("standing, both arms stretched back, facing the viewer", {"arm_raise": 75, "arm_plane": -80}),
         ("lying on the back", {"pelvis_pitch": -90}),
         ("lying face down", {"pelvis_pitch": 90}),
         ("lying on the side, facing the viewer", {"pelvis_roll": 90}),

@@ -52,7 +52,7 @@ def person(sample: Exported, body: Body, rows: np.ndarray) -> dict:
         "has_body_pose": np.array(1, np.float32),
         "has_betas": np.array(1, np.float32),
         "personid": 0,
-        "extra_info": {"detection_npz_idx": 0, "fitting_loss": np.array(0, np.float32)},
+        "extra_info": {"detection_npz_idx": 0},  # with no `fitting_loss`, its filter by that keeps the sample
     }
 
 

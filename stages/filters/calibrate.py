@@ -24,8 +24,8 @@ from stages.filters.learn import ERASED, SEED, learn
 from stages.filters.look import Look, looks_at
 from stages.tensorfile import write_atomically
 
-# Share of a style's clean drawings that each score may cost: 9 % in all, most of it where defects are hardest to tell.
-SHARES = {"oks": 0.005, "pck": 0.005, "limbs": 0.05, "box": 0.0025, "figures": 0.015, "style": 0.01}
+# Share of a style's clean drawings that each score may cost: 11 % in all, most of it where defects are hardest to tell.
+SHARES = {"oks": 0.005, "pck": 0.005, "limbs": 0.07, "box": 0.0025, "figures": 0.015, "style": 0.01}
 _ENOUGH = {"style": 0.1}  # a threshold need not be higher: of two styles that a picture lies between, either may be meant
 _FEWEST = 20  # drawings of a style
 _DIGITS = 4

@@ -12,6 +12,7 @@ _PLURAL = re.compile(r"^(arm|hand|elbow)")
 _BODY = np.array([SMPL_JOINTS.index(n) for n in ("pelvis", "neck", "head")])
 _ARMS = np.array([[SMPL_JOINTS.index(f"{s}_{n}") for n in ("shoulder", "elbow", "wrist", "hip")] for s in ("left", "right")])
 _LEGS = np.array([[SMPL_JOINTS.index(f"{s}_{n}") for n in ("hip", "knee", "ankle")] for s in ("left", "right")])
+_LOW = 0.25  # leg lengths: a knee no higher above the lowest joint, a toe maybe, is on the ground
 
 
 class Measures(NamedTuple):
@@ -19,7 +20,9 @@ class Measures(NamedTuple):
 
     trunk_up, chest_up: upward part of the trunk's and the chest's direction. chest_x, chest_z: where the chest looks.
     thigh_down, shin_down: how far they point down. knee, elbow: bend in degrees. stride: ankles apart, front to back.
-    raised: reach of the arm along the trunk. across, sideways: reach of arm, of upper arm, along the shoulders.
+    knee_up: height of the knee above the lowest joint.
+    raised, ahead: reach of the arm along the trunk, and to where the chest looks. across, sideways: reach of arm, of upper arm,
+    along the shoulders.
     stretch: reach over the arm's length. to_hip, to_head, to_other: metres from the wrist.
     """
 
@@ -31,8 +34,10 @@ class Measures(NamedTuple):
     thigh_down: tuple[float, float]
     shin_down: tuple[float, float]
     knee: tuple[float, float]
+    knee_up: tuple[float, float]
     elbow: tuple[float, float]
     raised: tuple[float, float]
+    ahead: tuple[float, float]
     across: tuple[float, float]
     sideways: tuple[float, float]
     stretch: tuple[float, float]
@@ -43,7 +48,7 @@ class Measures(NamedTuple):
 
 def measured(joints: np.ndarray) -> list[Measures]:
     """Measures of poses (N, 24, 3) in the world (y up, the viewer at +z), metres."""
-    table = np.empty((len(joints), 27))
+    table = np.empty((len(joints), 31))
     _measure(np.ascontiguousarray(joints, np.float64), _BODY, _ARMS, _LEGS, table)
     return [Measures._make([*row[:5], *zip(row[5::2], row[6::2], strict=True)]) for row in table.tolist()]
 
@@ -69,7 +74,8 @@ def stance(m: Measures) -> str:
         if max(m.knee) > 110:
             return "crouching"
         return "sitting" if max(m.shin_down) > 0.6 else "sitting on the floor"
-    kneeling = [thigh > 0.4 and shin < 0.4 for thigh, shin in zip(m.thigh_down, m.shin_down, strict=True)]
+    legs = zip(m.thigh_down, m.shin_down, m.knee_up, strict=True)
+    kneeling = [thigh > 0.4 and shin < 0.4 and high < _LOW for thigh, shin, high in legs]
     if all(kneeling):
         return "kneeling"
     if any(kneeling) and min(m.thigh_down) < 0.6:
@@ -84,9 +90,9 @@ def stance(m: Measures) -> str:
 
 def _prone(m: Measures) -> str:
     if min(m.thigh_down) > 0.6:
-        return "on all fours" if max(m.shin_down) < 0.5 else "bending over"
+        return "on all fours" if max(m.shin_down) < 0.5 and max(m.knee_up) < _LOW else "bending over"
     if m.chest_up < -0.3 and max(m.thigh_down) > 0.5:
-        return "crawling"
+        return "crawling" if min(m.knee_up) < _LOW else "bending over"
     side = "on the back" if m.chest_up > 0.5 else "face down" if m.chest_up < -0.5 else "on the side"
     return f"lying {side}"
 
@@ -115,7 +121,9 @@ def _arm(m: Measures, i: int) -> str:
     if m.raised[i] > 0.5:
         return "arm raised"
     if m.stretch[i] > 0.9 and m.raised[i] > -0.35:
-        return "arm stretched sideways" if m.across[i] > 0.75 else "arm stretched ahead"
+        if m.across[i] > 0.75:
+            return "arm stretched sideways"
+        return "arm stretched ahead" if m.ahead[i] > 0 else "arm stretched back"
     if m.to_hip[i] < 0.24 and m.sideways[i] > 0.5 and m.elbow[i] > 50:
         return "hand on the hip"
     return "elbow bent" if m.elbow[i] > 80 else ""
@@ -143,18 +151,20 @@ def _measure(joints, body, arms, legs, out):
         out[n, 0], out[n, 1], out[n, 2], out[n, 3] = trunk[1], ahead[1], ahead[0], ahead[2]
         leg = _length(p, legs[0, 0], legs[0, 1]) + _length(p, legs[0, 1], legs[0, 2])
         step = p[legs[0, 2]] - p[legs[1, 2]]
+        lowest = p[:, 1].min()
         out[n, 4] = abs(-step[0] * across[2] + step[2] * across[0]) / leg
         for s in range(2):
             hip, knee, ankle = legs[s]
             out[n, 5 + s], out[n, 7 + s] = -_direction(p, hip, knee)[1], -_direction(p, knee, ankle)[1]
-            out[n, 9 + s] = _bend(p, hip, knee, ankle)
+            out[n, 9 + s], out[n, 11 + s] = _bend(p, hip, knee, ankle), (p[knee, 1] - lowest) / leg
             shoulder, elbow, wrist, side = arms[s]
             reach, upper = _direction(p, shoulder, wrist), _direction(p, shoulder, elbow)
-            out[n, 11 + s] = _bend(p, shoulder, elbow, wrist)
-            out[n, 13 + s], out[n, 15 + s], out[n, 17 + s] = _dot(reach, trunk), abs(_dot(reach, across)), abs(_dot(upper, across))
-            out[n, 19 + s] = _length(p, shoulder, wrist) / (_length(p, shoulder, elbow) + _length(p, elbow, wrist))
-            out[n, 21 + s], out[n, 23 + s] = _length(p, wrist, side), _length(p, wrist, body[2])
-            out[n, 25 + s] = _length(p, wrist, arms[1 - s, 2])
+            out[n, 13 + s] = _bend(p, shoulder, elbow, wrist)
+            out[n, 15 + s], out[n, 17 + s] = _dot(reach, trunk), _dot(reach, ahead)
+            out[n, 19 + s], out[n, 21 + s] = abs(_dot(reach, across)), abs(_dot(upper, across))
+            out[n, 23 + s] = _length(p, shoulder, wrist) / (_length(p, shoulder, elbow) + _length(p, elbow, wrist))
+            out[n, 25 + s], out[n, 27 + s] = _length(p, wrist, side), _length(p, wrist, body[2])
+            out[n, 29 + s] = _length(p, wrist, arms[1 - s, 2])
 
 
 @njit(cache=True)

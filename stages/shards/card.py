@@ -92,9 +92,14 @@ def limits(index: Index) -> list[str]:
         f"The pictures are made, not drawn by people; they come from {', '.join(index.generators) or 'nobody'}.",
         "One figure a picture; poses, bodies and cameras follow the recipe, not the habits of draughtsmen.",
         "joints3d, pose and contacts belong to the undistorted body; joints2d and joints3d_drawn to the drawn proportions.",
+        f"pose and betas are of {_body(index)}.",
         "pose has no fingers and no face; the head's joint is the centre of the skull.",
         "The split is a hash of each pose's source, so no source has samples on both sides.",
     ]
+
+
+def _body(index: Index) -> str:
+    return index.recipe.get("body.path") or "the bundled body, which is not SMPL: from the same betas SMPL makes other people"
 
 
 def _limits(index: Index) -> str:

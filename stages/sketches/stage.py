@@ -41,7 +41,7 @@ class Sketches(Stage):
     """Draws with the renderer, a diffusion model, or both. A row's picture depends on its labels, its style and its own randomness."""
 
     name = "sketches"
-    version = 4
+    version = 5
     config = ("body", "sketches", "projections.size")
     reads = (*_LABELS, "motion")
     writes = schema.SKETCHES

@@ -8,20 +8,20 @@ from stages.sketches.drawing.layer import UNITS
 
 
 def capture(picture: np.ndarray, kind: str, room: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture (size, size, 3) float32 as `none`, `scan` or `photo` shows it.
+    """The picture (size, size, 3) float32 as `none`, `scan`, `grey scan` or `photo` shows it.
 
     room (4,): units between the figure and the left, upper, right and lower edge; only there may a table show.
     """
-    if kind == "scan":
+    if kind == "grey scan":
+        picture = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
+    if kind in ("scan", "grey scan"):
         return _scan(picture, rng)
     return _photo(picture, room, rng) if kind == "photo" else picture
 
 
 def _scan(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blown-out whites or grey veil, dust, a dark band at an edge where the lid stood open, a fold; grey as often as not."""
+    """Blown-out whites or grey veil, dust, a dark band at an edge where the lid stood open, a fold."""
     size = len(picture)
-    if rng.random() < 0.4:
-        picture = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
     low, high = rng.uniform(0, 40), rng.uniform(235, 275)
     picture = low + picture * (high - low) / 255
     picture *= 1 - (_band(size, rng) + _fold(size, rng) + _dust(size, rng))[..., None]

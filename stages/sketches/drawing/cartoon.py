@@ -33,7 +33,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
             draw_line(layer, line.points, pen if line.edge else _thin(pen), rng)
     _face(canvas, layer, figure, soft(large.piece == lines.HEAD, 0.5), options["face"], pen, rng)
     canvas.lay(layer, _INKS[int(rng.integers(len(_INKS)))])
-    return canvas, figure.look.words(True)
+    return canvas, figure.look.words(coloured=options["capture"] != "grey scan")
 
 
 def _thin(pen: Pen) -> Pen:

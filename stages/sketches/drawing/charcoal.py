@@ -37,7 +37,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
     canvas.glaze(rough(strokes, tooth, rng.uniform(0.5, 0.85), 0.95), stick)
     if options["sheet"] == "toned" and options["kind"] == "shaded":
         _chalk(canvas, large, tooth)
-    return canvas, figure.look.words(False) if clothed else UNCLOTHED
+    return canvas, figure.look.words(coloured=False) if clothed else UNCLOTHED
 
 
 def _tooth(rng: np.random.Generator, size: int) -> np.ndarray:

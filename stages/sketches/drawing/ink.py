@@ -34,7 +34,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
     canvas.glaze(rough(layer, noise(rng, size, 0.7), 0.25), ink)
     if options["seal"] == "red":
         _seal(canvas, figure, rng)
-    return canvas, figure.look.words(False)
+    return canvas, figure.look.words(coloured=False)
 
 
 def _brush(layer: Layer, line: lines.Line, loaded: float, rng: np.random.Generator) -> None:

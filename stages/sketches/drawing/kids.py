@@ -61,7 +61,8 @@ def paint(figure: Figure, turn: np.ndarray | None, options: dict[str, str], rng:
             _shape(canvas, _torso(figure, wear.wide, dress, rng), top, box, rng)
         else:
             _limb(canvas, figure, piece, wear, box, rng)
-    words = [f"in a {top.name} dress" if dress else f"with a {top.name} top, {bottom.name} trousers", *hair, *extras]
+    upper, lower = ("", "") if options["capture"] == "grey scan" else (f"{top.name} ", f"{bottom.name} ")
+    words = [f"in a {upper}dress" if dress else f"with a {upper}top, {lower}trousers", *hair, *extras]
     return canvas, with_articles("a figure " + ", ".join(words))
 
 

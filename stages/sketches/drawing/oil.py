@@ -49,7 +49,7 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
         _layer(canvas, relief, scene, mask, share * wide, cover, rng)
     _details(canvas, figure, soft(large.piece == lines.HEAD, 0.5), options, rng)
     canvas.picture = _varnish(canvas.picture, relief, rng)
-    return canvas, figure.look.words(True)
+    return canvas, figure.look.words(coloured=True)
 
 
 def _layer(canvas: Canvas, relief: np.ndarray, scene: Scene, mask: np.ndarray, wide: float, cover: float, rng: np.random.Generator) -> None:

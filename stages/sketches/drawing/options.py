@@ -4,8 +4,8 @@ import numpy as np
 
 Rates = dict[str, dict[str, float]]
 
-# How the finished sheet came to be a picture: straight, off a flatbed scanner, or photographed.
-_HANDMADE = {"none": 0.6, "scan": 0.2, "photo": 0.2}
+# How the finished sheet came to be a picture: straight, off a flatbed scanner in colour or grey, or photographed.
+_HANDMADE = {"none": 0.6, "scan": 0.12, "grey scan": 0.08, "photo": 0.2}
 
 RATES: dict[str, Rates] = {
     "cartoon": {
@@ -13,7 +13,7 @@ RATES: dict[str, Rates] = {
         "shadow": {"none": 0.4, "cast": 0.6},
         "shading": {"flat": 0.34, "light": 0.33, "deep": 0.33},
         "face": {"none": 0.1, "dots": 0.54, "wide": 0.36},
-        "capture": {"none": 0.8, "scan": 0.1, "photo": 0.1},
+        "capture": {"none": 0.8, "scan": 0.06, "grey scan": 0.04, "photo": 0.1},
     },
     "oil": {
         "ground": {"room": 0.32, "land": 0.26, "dusk": 0.2, "loose": 0.22},
@@ -26,7 +26,7 @@ RATES: dict[str, Rates] = {
         "wash": {"grey": 0.5, "tinted": 0.35, "dry": 0.15},
         "face": {"none": 0.25, "marks": 0.75},
         "seal": {"none": 0.6, "red": 0.4},
-        "capture": {"none": 0.7, "scan": 0.15, "photo": 0.15},
+        "capture": {"none": 0.7, "scan": 0.09, "grey scan": 0.06, "photo": 0.15},
     },
     "charcoal": {
         "kind": {"shaded": 0.55, "contour": 0.15, "gesture": 0.15, "construction": 0.15},
