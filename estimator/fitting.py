@@ -80,12 +80,11 @@ def fit(
     """Poses of B figures from joints (B, 16, 2) px and how much each counts (B, 16), 0 where it was not seen.
 
     start: poses (B, 24, 3, 3) to begin at and stay near, above all in depth, with their betas (B, 10) and bone_scales (B, 24); without
-    it poses of the prior. hints: what the user knows of each figure. readings: K. steps: at most so many; None: as many as it takes,
-    few where there is a start and no hint. Equal input gives equal output on one machine.
+    it K poses of the prior. hints: what the user knows of each figure. readings: K, 1 where there is a start. steps: at most so many;
+    None: as many as it takes, few where there is a start. Equal input gives equal output on one machine.
     """
     problem = _Problem(joints2d, weights, start, body or load_body(), betas, bone_scales, hints, readings, terms)
-    near = start is not None and not problem.hinted
-    return problem.solve(steps or (STEPS_FROM_START if near else STEPS))
+    return problem.solve(steps or (STEPS if start is None else STEPS_FROM_START))
 
 
 class _Problem:
@@ -99,8 +98,7 @@ class _Problem:
         begin = self._begin(joints2d, weights, start, body, readings)
         self.rows = begin.shape[1]
         self.begin = torch.from_numpy(begin.reshape(-1, 24, 3, 3)).float()
-        first = torch.arange(len(self.begin)) % self.rows == 0
-        self.near = first * (start is not None)
+        self.near = float(start is not None)
         self.seen, self.weight, self.middle, self.size = _normal(self._repeat(joints2d), self._repeat(weights))
         self.skeleton, self.betas = Skeleton(body), self._repeat(np.zeros((count, 10)) if betas is None else betas)
         scales = self._repeat(np.ones((count, 24)) if bone_scales is None else bone_scales).log()
@@ -113,13 +111,8 @@ class _Problem:
         self.sure = sure
 
     def _begin(self, joints2d, weights, start, body, readings: int) -> np.ndarray:
-        """(B, K, 24, 3, 3). A start that a hint may speak against gets company."""
-        if start is None:
-            return starts(joints2d, weights, body, self.hints, readings)
-        given = np.asarray(start, np.float64)[:, None]
-        if not self.hinted or readings == 1:
-            return given
-        return np.concatenate([given, starts(joints2d, weights, body, self.hints, readings - 1)], 1)
+        """(B, K, 24, 3, 3)."""
+        return starts(joints2d, weights, body, self.hints, readings) if start is None else np.asarray(start, np.float64)[:, None]
 
     def solve(self, steps: int) -> Fit:
         six = to_6d(self.begin).clone().requires_grad_()

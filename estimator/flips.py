@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manifests.skeleton import JOINTS, SMPL_JOINTS, SMPL_PARENTS
+from manifests.skeleton import SMPL_JOINTS, SMPL_PARENTS
 from stages.body.rotations import matrix_from_axis_angle
 
 _MIRROR = np.array([1.0, 1.0, -1.0])
@@ -20,7 +20,7 @@ class Bones(NamedTuple):
 
 
 class Limb(NamedTuple):
-    """SMPL joints at the start of both bones and at the end; joints (of the 16) that move with them; toe: its landmark, or -1.
+    """SMPL joints at the start of both bones and at the end; toe: its landmark, or -1.
 
     bends: where the outer bone goes when knee or elbow bends, in the rest frame of the inner.
     """
@@ -28,15 +28,13 @@ class Limb(NamedTuple):
     upper: int
     lower: int
     end: int
-    moved: tuple[int, ...]
     toe: int
     bends: tuple[float, float, float]
 
 
 def _limb(side: str, names: tuple[str, ...], toe: int, bends: tuple[float, float, float]) -> Limb:
-    joints = tuple(SMPL_JOINTS.index(f"{side}_{name}") for name in names)
-    moved = tuple(JOINTS.index(f"{side}_{name}") for name in (*names[1:], *(["toe"] if toe >= 0 else [])))
-    return Limb(joints[0], joints[1], joints[2], moved, toe, bends)
+    upper, lower, end = (SMPL_JOINTS.index(f"{side}_{name}") for name in names)
+    return Limb(upper, lower, end, toe, bends)
 
 
 LIMBS = {

@@ -18,7 +18,7 @@ def predict_all(net: nn.Module, samples: list[Sample], batch: int) -> tuple[Pred
     for start in range(0, len(samples), batch):
         images = collate(samples[start : start + batch]).images.to(device)
         began = time.perf_counter()
-        seen = net(images)._replace(heat=None, depth_heat=None)
+        seen = net(images)._replace(heat=None)
         parts.append([a.cpu() for a in seen if a is not None])
         seconds += time.perf_counter() - began
     return Prediction(*(torch.cat(column) for column in zip(*parts, strict=True))), seconds

@@ -15,7 +15,7 @@ from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
 from estimator.models import default_device, load_model
 from estimator.prediction import Prediction
-from estimator.refining import Joints, fitted, heeded, refined
+from estimator.refining import Joints, fitted, refined
 from estimator.scan import Scan, read_scan, scan_of
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, finished
@@ -51,11 +51,10 @@ class Network(NamedTuple):
 
 
 class Way(Enum):
-    """How a picture is read: by the network alone, its figure then laid on the joints, or so as to heed hints, or by the fit alone."""
+    """How a picture is read: by the network alone, its figure then laid on the joints, or by the fit alone."""
 
     NETWORK = "network"
     REFINE = "refine"
-    HEED = "heed"
     FIT = "fit"
 
 
@@ -85,7 +84,8 @@ class Estimator:
         return found.figure
 
     def read(self, scans: Sequence[Scan], hints: Sequence[Hints], corrections: Sequence[Corrections]) -> list[Reading | None]:
-        """A reading of each picture; None where nobody is found. No reading depends on what else was asked for, but for rounding."""
+        """A reading of each picture; None where nobody is found. No reading depends on what else was asked for, but for rounding,
+        and for how many steps a fit from joints alone takes."""
         asked = list(map(_Asked, scans, hints, corrections))
         out: list[Reading | None] = [None] * len(asked)
         for way in Way:
@@ -98,9 +98,7 @@ class Estimator:
     def _way(self, asked: _Asked) -> Way:
         if self.network is None:
             return Way.FIT
-        if any(asked.hints):
-            return Way.HEED
-        return Way.REFINE if self.refine or asked.corrections else Way.NETWORK
+        return Way.REFINE if self.refine or asked.corrections or any(asked.hints) else Way.NETWORK
 
     def _read(self, way: Way, asked: list[_Asked]) -> list[Reading | None]:
         look = self.detector.find([one.scan.clean for one in asked])
@@ -122,9 +120,7 @@ class Estimator:
         if way == Way.NETWORK:
             return seen
         hints, joints = [one.hints for one in asked], self._joints(asked, look)
-        if way == Way.FIT:
-            return fitted(joints, hints, self.body)
-        return heeded(seen, joints, hints, self.body) if way == Way.HEED else refined(seen, joints, self.body)
+        return fitted(joints, hints, self.body) if way == Way.FIT else refined(seen, joints, hints, self.body)
 
     def _joints(self, asked: list[_Asked], look: Look) -> Joints:
         """What a figure is laid on; a network alone needs none of it."""

@@ -40,7 +40,7 @@ class Pose2Pose(nn.Module):
         size = images.shape[-1]
         read = torch.cat([where[..., :2] * size, (where[..., 2:] * 2 - 1) * DEPTH_RANGE], -1)
         seen = self.head(known, wide.mean((2, 3)), size, read)
-        return seen._replace(heat=heat.logsumexp(2), depth_heat=heat.logsumexp((3, 4)))
+        return seen._replace(heat=heat.logsumexp(2))
 
 
 class PositionNet(nn.Module):

@@ -1,5 +1,6 @@
 """`skep predict`: picture files to JSON, overlay, BVH and glTF. What a picture gives is worked out whole before any of it is written."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -155,10 +156,16 @@ def _spare(pictures: list[_Picture], out: Path, options: Options) -> None:
 
 
 def _inside(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith("."))
+    pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith("."))
+    files = sorted(pictures, key=_counted)
     if not files:
         raise UserError(f"{folder}: no pictures in this folder")
     return files
+
+
+def _counted(file: Path) -> tuple[list[tuple[int, str]], str]:
+    """A key by which frame 2 comes before frame 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.name)], file.name
 
 
 def _check(options: Options) -> None:

@@ -15,7 +15,7 @@ class Prediction(NamedTuple):
     bone_scales (B, 24) and joints3d_drawn (B, 16, 3) m from the hips' midpoint: the drawn proportions, as in the labels;
     confidence (B, 16) in [0, 1]: the probability that a joint of joints2d lies within 0.1 torso lengths of its place.
     Of models that find joints by heatmaps, else None: heat (B, 16, H, W) the logarithm of each joint's share of every cell, the
-    ring of cells around the picture included; depth_heat (B, 16, D) the same of each layer of depth, from near to far.
+    ring of cells around the picture included.
     """
 
     pose: Tensor
@@ -29,4 +29,3 @@ class Prediction(NamedTuple):
     joints3d_drawn: Tensor
     confidence: Tensor
     heat: Tensor | None = None
-    depth_heat: Tensor | None = None

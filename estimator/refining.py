@@ -21,16 +21,22 @@ class Joints(NamedTuple):
 
 
 def fitted(joints: Joints, hints: Sequence[Hints], body: BodyModel) -> list[Figure]:
-    """Figures from joints alone."""
-    return _figures(fit(joints.places, joints.weights, body=body, hints=hints), np.zeros((len(hints), 10)), joints)
+    """Figures from joints alone: the best reading of each, all of them beside it."""
+    found, made = fit(joints.places, joints.weights, body=body, hints=hints), []
+    for i in range(len(hints)):
+        ways = tuple(map(Hypothesis, found.pose[i], found.score[i].tolist(), found.bone_scales[i], found.camera[i]))
+        made.append(Figure(ways[0].pose, np.zeros(10), ways[0].bone_scales, ways[0].camera, joints.places[i], joints.confidence[i], ways))
+    return made
 
 
-def refined(figures: Sequence[Figure], joints: Joints, body: BodyModel) -> list[Figure]:
-    """The figures laid on their joints, and each of their hypotheses as well, or a clip that chooses another would lose the joints."""
+def refined(figures: Sequence[Figure], joints: Joints, hints: Sequence[Hints], body: BodyModel) -> list[Figure]:
+    """The figures laid on their joints as far as their user's hints allow, and each of their hypotheses as well, or a clip that
+    chooses another would lose the joints."""
     poses = [[figure.pose, *(way.pose for way in figure.hypotheses)] for figure in figures]
     owners = np.repeat(np.arange(len(figures)), [len(own) for own in poses])
     betas, scales = _shapes([figures[int(i)] for i in owners])
-    found = fit(joints.places[owners], joints.weights[owners], np.concatenate(poses), body=body, betas=betas, bone_scales=scales)
+    start, told = np.concatenate(poses), [hints[int(i)] for i in owners]
+    found = fit(joints.places[owners], joints.weights[owners], start, body=body, betas=betas, bone_scales=scales, hints=told)
     laid = []
     for i, figure in enumerate(figures):
         own = Fit(*(part[owners == i, 0] for part in found))
@@ -38,24 +44,8 @@ def refined(figures: Sequence[Figure], joints: Joints, body: BodyModel) -> list[
     return laid
 
 
-def heeded(figures: Sequence[Figure], joints: Joints, hints: Sequence[Hints], body: BodyModel) -> list[Figure]:
-    """What the fit makes of the figures and the user's hints, which may speak against any of their hypotheses: it has its own."""
-    poses, (betas, scales) = np.stack([figure.pose for figure in figures]), _shapes(figures)
-    found = fit(joints.places, joints.weights, poses, body=body, betas=betas, bone_scales=scales, hints=hints)
-    return _figures(found, betas, joints)
-
-
 def _shapes(figures: Sequence[Figure]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([figure.betas for figure in figures]), np.stack([figure.bone_scales for figure in figures])
-
-
-def _figures(found: Fit, betas: np.ndarray, joints: Joints) -> list[Figure]:
-    """The best reading of each figure, all of them beside it."""
-    made = []
-    for i, shape in enumerate(betas):
-        ways = tuple(map(Hypothesis, found.pose[i], found.score[i].tolist(), found.bone_scales[i], found.camera[i]))
-        made.append(Figure(ways[0].pose, shape, ways[0].bone_scales, ways[0].camera, joints.places[i], joints.confidence[i], ways))
-    return made
 
 
 def _laid(figure: Figure, found: Fit, places: np.ndarray, confidence: np.ndarray) -> Figure:

@@ -13,7 +13,6 @@ from stages.detector.crops import paper
 
 MOST_SIDE, MOST_PIXELS = 20_000, 150_000_000  # beyond this a file is refused before it is decoded
 WORKING = 2048  # px: larger pictures are scaled down to this side
-_ORIENTATION = 0x0112  # of EXIF; from 5 on, width and height change places
 LEAST = 16  # px: nobody is drawn in less
 _DARK, _FLAT, _NEAR = 100, 0.6, 40  # level of a dark background, share of the picture that it fills, levels around it
 _CLEAR, _WHITE = 16, 225  # alpha below which nothing is drawn; strokes lighter than this do not show on white
@@ -32,7 +31,7 @@ class Scan(NamedTuple):
 def read_scan(path: Path) -> Scan:
     """The picture in a file. Raises UserError naming it: missing, empty, not a picture, damaged, too large."""
     shown, size = _read(path)
-    return Scan(shown, cleaned(shown), shown.shape[1] / size[0], size)
+    return Scan(shown, cleaned(shown), max(shown.shape[:2]) / max(size), size)
 
 
 def scan_of(image: np.ndarray) -> Scan:
@@ -42,7 +41,7 @@ def scan_of(image: np.ndarray) -> Scan:
     picture = Image.fromarray(image)
     _check_size(picture, "the picture")
     shown = _on_white(_shrunk(picture))
-    return Scan(shown, cleaned(shown), shown.shape[1] / picture.width, picture.size)
+    return Scan(shown, cleaned(shown), max(shown.shape[:2]) / max(picture.size), picture.size)
 
 
 def cleaned(image: np.ndarray) -> np.ndarray:
@@ -60,9 +59,10 @@ def _read(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
             raise UserError(f"{path}: an empty file, not a picture")
         with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:  # Pillow warns of what _check_size allows
             _check_size(opened, str(path))
-            upright = opened.size[::-1] if opened.getexif().get(_ORIENTATION, 1) >= 5 else opened.size
+            stored = opened.size
             opened.draft("RGB", (WORKING, WORKING))  # a large JPEG is decoded small
-            return _on_white(_shrunk(ImageOps.exif_transpose(opened))), upright
+            decoded, upright = opened.size, ImageOps.exif_transpose(opened)  # of a TIFF, both are upright
+            return _on_white(_shrunk(upright)), stored if upright.size == decoded else stored[::-1]
     except UserError:
         raise
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def _read(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
         raise UserError(f"{path}: not a picture, or of a kind that is not known here") from None
     except Image.DecompressionBombError:
         raise UserError(f"{path}: too large a picture; at most {MOST_SIDE} px a side and {MOST_PIXELS} px in all") from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, struct.error) as e:
+    except (OSError, ValueError, TypeError, SyntaxError, EOFError, MemoryError, RuntimeError, struct.error) as e:
         raise UserError(f"{path}: cannot read this picture ({' '.join(str(e).split())})") from None
 
 
@@ -87,7 +87,7 @@ def _shrunk(picture: Image.Image) -> Image.Image:
     """In eight bits a channel, and at most WORKING px a side."""
     if picture.mode.startswith(("I", "F")):
         levels = np.asarray(picture, np.float64)
-        picture = Image.fromarray((np.ptp(levels) and (levels - levels.min()) * (255 / np.ptp(levels))).astype(np.uint8))
+        picture = Image.fromarray(((levels - levels.min()) * (255 / (np.ptp(levels) or 1))).astype(np.uint8))
     if picture.mode not in ("RGB", "L"):
         picture = picture.convert("RGBA")
     times = WORKING / max(picture.size)

@@ -51,6 +51,5 @@ class Sketch2PoseNet(nn.Module):
             bone_scales=bone_scales,
             joints3d_drawn=self.skeleton(pose, betas, bone_scales),
             confidence=self.confidence(said.sure),
-            depth_heat=said.depth_heat,
         )
         return seen if self.training else laid_on_its_joints(seen)

@@ -21,12 +21,14 @@ def smoothed(figures: Sequence[Figure], sigma: float) -> list[Figure]:
     turns = nearest_rotations(np.einsum("fg,gjab->fjab", kernel, np.stack([f.pose for f in frames])))
     cameras = np.stack([f.camera for f in frames])
     cameras = np.concatenate([np.exp(kernel @ np.log(cameras[:, :1])), kernel @ cameras[:, 1:]], 1)
-    return [replace(f, pose=pose, camera=camera) for f, pose, camera in zip(frames, turns, cameras, strict=True)]
+    scales = np.exp(kernel @ np.log([f.bone_scales for f in frames]))  # with the cameras, to which they are fitted
+    parts = zip(frames, turns, scales, cameras, strict=True)
+    return [replace(f, pose=pose, bone_scales=scale, camera=camera) for f, pose, scale, camera in parts]
 
 
 def consistent(figures: Sequence[Figure]) -> list[Figure]:
-    """Of each frame that hypothesis which makes the cheapest path through all of them (Viterbi): likely, and little change."""
-    options = [f.hypotheses or (Hypothesis(f.pose, 1.0, f.bone_scales, f.camera),) for f in figures]
+    """Of each frame that reading which makes the cheapest path through all of them (Viterbi): likely, and little change."""
+    options = [(_own(f), *f.hypotheses) for f in figures]
     total, back = _unlikely(options[0]), []
     for before, after in pairwise(options):
         change = np.array([[_CHANGE * ((a.pose - b.pose) ** 2).sum((-1, -2)).mean() for b in before] for a in after])
@@ -36,6 +38,11 @@ def consistent(figures: Sequence[Figure]) -> list[Figure]:
     for step in reversed(back):
         path.append(int(step[path[-1]]))
     return [as_read(f, ways[k]) for f, ways, k in zip(figures, options, reversed(path), strict=True)]
+
+
+def _own(figure: Figure) -> Hypothesis:
+    """What the figure says of itself, as likely as the likeliest of its hypotheses."""
+    return Hypothesis(figure.pose, max((way.score for way in figure.hypotheses), default=1.0), figure.bone_scales, figure.camera)
 
 
 def _unlikely(ways: Sequence[Hypothesis]) -> np.ndarray:

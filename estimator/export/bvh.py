@@ -1,6 +1,7 @@
 """Biovision `.bvh`: 24 joints by SMPL's names, centimetres, y up, Euler angles in degrees in the order Z, X, Y."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -41,8 +42,19 @@ def _channels(take: Take) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at gimbal lock one of many right answers is as good as another
         angles = Rotation.from_matrix(take.turns.reshape(-1, 3, 3)).as_euler("ZXY", degrees=True).reshape((*take.turns.shape[:2], 3))
-    angles = np.unwrap(angles, period=360, axis=0)[:, _order(0)]
+    angles = _steady(angles)[:, _order(0)]
     return np.concatenate([take.places * CENTIMETRES, angles.reshape(len(angles), -1)], axis=1)
+
+
+def _steady(angles: np.ndarray) -> np.ndarray:
+    """Angles (F, J, 3) in degrees, each triple the one of its turn's two that is nearest to the frame before."""
+    out = angles.copy()
+    for before, frame in pairwise(out):
+        ways = np.stack([frame, [180, 180, 180] + frame * [1, -1, 1]])
+        ways += 360 * np.rint((before - ways) / 360)
+        nearer = np.abs(ways - before).sum(-1).argmin(0)
+        frame[:] = np.take_along_axis(ways, nearer[None, :, None], 0)[0]
+    return out
 
 
 def _order(joint: int) -> list[int]:

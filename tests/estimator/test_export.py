@@ -125,6 +125,21 @@ def test_quaternions_and_angles_do_not_jump(body):
     assert np.abs(np.diff(read_bvh(to_bvh(take).decode())[1][:, 3:], axis=0)).max() < 180
 
 
+def test_a_knee_that_bends_past_a_right_angle_does_not_spin(body):
+    """Its other Euler angles, half a turn off, would be as right for a frame and wrong between frames."""
+    base, frames = figure(2, 0.0), []
+    for degrees in range(60, 130, 6):
+        pose = base.pose.copy()
+        pose[4] = Rotation.from_rotvec(np.radians(degrees) * np.array([0.9, 0.3, 0.3])).as_matrix()
+        frames.append(replace(base, pose=pose))
+    take = take_of(frames, body)
+    bones, values, _ = read_bvh(to_bvh(take).decode())
+    assert np.abs(np.diff(values[:, 6:], axis=0)).max() < 45
+    found, true = bvh_joints(bones, values), Gltf(to_glb(take))
+    for i in range(len(frames)):
+        assert max(np.linalg.norm(found[name][i] / 100 - place) for name, place in true.joints(i).items()) < MM
+
+
 def test_structure_of_the_glb(body):
     data = to_glb(take_of(clip(3), body))
     file = Gltf(data)

@@ -6,25 +6,21 @@ import torch
 
 from estimator.flips import CHOICES, LIMBS, Bones, reflected
 from estimator.hypotheses import hypotheses
-from estimator.pose2pose import DEPTH_CELLS, DEPTH_RANGE
 from estimator.prediction import Prediction
 from manifests.skeleton import JOINTS
 from stages.body.rotations import angle_between, matrix_from_axis_angle
 
-ELBOW, WRIST, TOE = (JOINTS.index(f"left_{name}") for name in ("elbow", "wrist", "toe"))
+WRIST = JOINTS.index("left_wrist")
 
 
-def _seen(skeleton, vectors: np.ndarray, depth: torch.Tensor | None = None) -> Prediction:
-    """What a network would say that sees this pose, in odd proportions; depth (1, 16) m, as its heatmaps have it."""
+def _seen(skeleton, vectors: np.ndarray) -> Prediction:
+    """What a network would say that sees this pose, in odd proportions."""
     pose, betas = torch.from_numpy(matrix_from_axis_angle(vectors)).float()[None], torch.zeros(1, 10)
     scales = torch.full((1, 24), 0.8)
     drawn = skeleton(pose, betas, scales)
-    depth = drawn[..., 2] if depth is None else depth
-    layers = (torch.arange(DEPTH_CELLS) + 0.5) / DEPTH_CELLS * 2 * DEPTH_RANGE - DEPTH_RANGE
-    heat = (-(((depth[..., None] - layers) / 0.15) ** 2) / 2).log_softmax(-1)
     return Prediction(
         pose=pose, six=pose[..., :2].flatten(2), betas=betas, camera=torch.ones(1, 3), joints3d=skeleton(pose, betas),
-        joints2d=drawn[..., :2], depth=depth, bone_scales=scales, joints3d_drawn=drawn, confidence=torch.ones(1, 16), depth_heat=heat,
+        joints2d=drawn[..., :2], depth=drawn[..., 2], bone_scales=scales, joints3d_drawn=drawn, confidence=torch.ones(1, 16),
     )  # fmt: skip
 
 
@@ -69,23 +65,21 @@ def test_all_readings_look_the_same_and_are_sorted(skeleton):
         np.testing.assert_allclose(h.joints3d_drawn[:, :2], seen.joints3d_drawn[0, :, :2], atol=1e-4)
 
 
-def test_what_the_heatmaps_read_comes_first(skeleton):
-    """The pose says the arm reaches forwards; where heatmaps say so too nothing is flipped, where they say backwards the arm is."""
+def test_what_the_network_says_comes_first(skeleton):
+    """An arm that may as well reach back as forwards is read as the network has it; what it says is then the first reading whole."""
     seen = _seen(skeleton, _reaching())
-    assert seen.joints3d_drawn[0, WRIST, 2] < -0.1
-    assert hypotheses(seen, 0, skeleton)[0].flipped == ()
-    depth = seen.depth.clone()
-    depth[0, [ELBOW, WRIST]] *= -1
-    best = hypotheses(_seen(skeleton, _reaching(), depth), 0, skeleton)[0]
-    assert ("left_arm", True, True) in best.flipped and best.joints3d_drawn[WRIST, 2] > 0.1
+    best, *others = hypotheses(seen, 0, skeleton, 64)
+    assert best.flipped == () and best.joints3d_drawn[WRIST, 2] < -0.1
+    np.testing.assert_allclose(best.pose, seen.pose[0], atol=1e-6)
+    assert any(("left_arm", True, True) in h.flipped and h.joints3d_drawn[WRIST, 2] > 0.1 for h in others)
 
 
 def test_knees_bend_backwards_in_no_good_reading(skeleton):
-    """Without heatmaps the prior and the limits decide: a shin that leans where no knee goes is put right."""
+    """The limits weigh more than what the network says: a shin that leans where no knee goes is put right."""
     vectors = np.zeros((24, 3))
     vectors[0, 0], vectors[4, 0] = np.pi, -np.radians(50)  # the left knee bent the wrong way
     vectors[16, 2], vectors[17, 2] = -np.radians(70), np.radians(70)
-    best = hypotheses(_seen(skeleton, vectors)._replace(depth_heat=None), 0, skeleton)[0]
+    best = hypotheses(_seen(skeleton, vectors), 0, skeleton)[0]
     assert {name: (inner, outer) for name, inner, outer in best.flipped}["left_leg"] == (False, True)
     knee = best.pose[4].double().numpy()
     assert angle_between(knee, matrix_from_axis_angle(np.array([np.radians(50), 0, 0]))) < 0.2

@@ -17,7 +17,7 @@ from estimator.corrections import read_corrections
 from estimator.figure import posed
 from estimator.hints import Hints
 from estimator.load import square
-from estimator.predict import FORMATS, Options, predict
+from estimator.predict import FORMATS, Options, _inside, predict
 from estimator.train import train
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, SMPL_JOINTS
@@ -122,6 +122,12 @@ def test_front_brings_a_limb_forward(estimator):
     for limb, (first, last) in {"left_arm": (5, 7), "right_leg": (8, 10)}.items():
         z = posed(estimator.body, estimator(JUMP, Hints(nearer=(limb,)))).joints16[:, 2]
         assert z[last] < z[first]
+
+
+def test_frames_come_in_the_order_of_their_numbers(tmp_path):
+    for name in ("f10.png", "f2.png", "f1.png", "f02b.png", "cover.png", "3.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert [file.name for file in _inside(tmp_path)] == ["3.png", "cover.png", "f1.png", "f2.png", "f02b.png", "f10.png"]
 
 
 def test_a_folder_goes_on_past_what_is_no_drawing(tmp_path):

@@ -62,11 +62,28 @@ def test_any_kind_of_pixels(tmp_path, mode):
     assert clean.shape == (60, 80, 3) and clean[0, 0].min() > 250 and clean[30, 38].max() < 5
 
 
-def test_a_photograph_is_turned_upright(tmp_path):
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.webp", "photo.tif"])
+def test_a_photograph_is_turned_upright(tmp_path, name):
     exif = Image.Exif()
     exif[0x0112] = 6
-    scan = read_scan(save(tmp_path, page(), "photo.jpg", exif=exif, quality=95))
+    scan = read_scan(save(tmp_path, page(), name, exif=exif, quality=95))
     assert scan.shown.shape == (80, 60, 3) and scan.size == (60, 80) and scan.clean[38, 30].max() < 80
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_a_blank_page_of_any_depth_is_a_picture(tmp_path, kind):
+    clean = read_scan(save(tmp_path, Image.fromarray(np.zeros((40, 50), kind)), "blank.tif")).clean
+    assert clean.shape == (40, 50, 3) and np.ptp(clean) == 0
+
+
+def test_an_orientation_that_is_no_number_turns_nothing(tmp_path):
+    text = b"Exif\0\0" + struct.pack(">2sHIHHHI4sI", b"MM", 42, 8, 1, 0x0112, 2, 3, b"up\0\0", 0)
+    path = save(tmp_path, page(), "odd.jpg", exif=text)
+    assert read_scan(path).size == (80, 60)
+
+
+def test_a_narrow_page_keeps_its_shape():
+    assert scan_of(np.full((20000, 100, 3), 255, np.uint8)).scale == WORKING / 20000
 
 
 @pytest.mark.parametrize("name", ["large.png", "large.jpg"])

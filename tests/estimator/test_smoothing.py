@@ -1,5 +1,7 @@
 """Frames of a movement: no flips between readings, no jitter, and rotations stay rotations."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -33,6 +35,18 @@ def test_a_reading_that_flips_for_one_frame_is_passed_over():
     assert np.array_equal(chosen.pose, turned(0.2))
     assert (chosen.bone_scales == 1.5).all() and chosen.camera.tolist() == [150, 75, 90]  # the whole reading, not its pose alone
     assert all(np.array_equal(consistent(frames)[i].pose, turned(0.1 * i)) for i in (0, 1, 3, 4))
+
+
+def test_what_a_network_says_is_a_reading_though_no_hypothesis_has_it():
+    """A network's figure, what it says of all limbs at once, beside hypotheses that differ from frame to frame."""
+    frames = [replace(frame(turned(0.1 * i)), hypotheses=(way(turned(2.5 - i, 1), 0.6), way(turned(2.5, 1), 0.4))) for i in range(4)]
+    assert all(np.array_equal(f.pose, turned(0.1 * i)) for i, f in enumerate(consistent(frames)))
+
+
+def test_proportions_are_smoothed_with_the_cameras_that_they_fit():
+    frames = [replace(frame(REST, camera=(100.0 / size, 50, 60)), bone_scales=np.full(24, size)) for size in (0.8, 1.25, 0.8, 1.25)]
+    for f in smoothed(frames, 1.0):
+        assert np.allclose(f.bone_scales * f.camera[0], 100) and 0.8 < f.bone_scales[0] < 1.25
 
 
 def test_jitter_goes_and_the_movement_stays():
