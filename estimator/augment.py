@@ -6,23 +6,12 @@ import cv2
 import numpy as np
 
 from estimator.sample import Sample
-from manifests.skeleton import BODY_PARTS, EDGES, LIMB_PAIRS, MIRROR, SMPL_JOINTS
-
-_SWAPPED = {"left": "right", "right": "left"}
-
-
-def _other_side(name: str) -> str:
-    side, _, rest = name.partition("_")
-    return f"{_SWAPPED[side]}_{rest}" if side in _SWAPPED else name
-
-
-# SMPL joint i of a mirrored figure is joint SMPL_MIRROR[i] of the original.
-SMPL_MIRROR = tuple(SMPL_JOINTS.index(_other_side(name)) for name in SMPL_JOINTS)
+from manifests.skeleton import BODY_PARTS, EDGES, LIMB_PAIRS, MIRROR, SMPL_MIRROR, other_side
 
 # The same for edges and body parts; limb pairs may also come with their limbs in the other order, which turns the sign.
 _EDGES = [EDGES.index((MIRROR[a], MIRROR[b])) for a, b in EDGES]
-_PARTS = [BODY_PARTS.index(_other_side(name)) for name in BODY_PARTS]
-_SWAPS = [(_other_side(a), _other_side(b)) for a, b in LIMB_PAIRS]
+_PARTS = [BODY_PARTS.index(other_side(name)) for name in BODY_PARTS]
+_SWAPS = [(other_side(a), other_side(b)) for a, b in LIMB_PAIRS]
 _PAIRS = [LIMB_PAIRS.index(pair if pair in LIMB_PAIRS else pair[::-1]) for pair in _SWAPS]
 _SIGNS = np.array([1 if pair in LIMB_PAIRS else -1 for pair in _SWAPS], np.int8)
 

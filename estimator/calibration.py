@@ -28,11 +28,11 @@ def platt(confidence: np.ndarray, hit: np.ndarray) -> tuple[float, float]:
     """Slope and offset of log odds, most likely for hits (N,) of confidence (N,); near (1, 0) where a few say little (Platt, 1999)."""
     odds, hit = _odds(confidence), hit.astype(np.float64)
 
-    def surprise(line: np.ndarray) -> float:
+    def nll(line: np.ndarray) -> float:
         told = line[0] * odds + line[1]
         return float(np.logaddexp(0, told).sum() - (hit * told).sum() + ((line - (1, 0)) ** 2).sum() / 2)
 
-    slope, offset = minimize(surprise, np.array([1.0, 0.0])).x
+    slope, offset = minimize(nll, np.array([1.0, 0.0])).x
     return float(slope), float(offset)
 
 

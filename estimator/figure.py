@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estimator.metrics import VISIBLE
 from estimator.prediction import Prediction
 from estimator.sample import Sample
-from manifests.skeleton import LEFT_HIP, RIGHT_HIP
+from manifests.skeleton import LEFT_HIP, RIGHT_HIP, VISIBLE
 from stages.body.camera import project
 from stages.body.model import BodyModel, Posed
 from stages.body.rotations import axis_angle_from_matrix

@@ -20,7 +20,7 @@ from estimator.pose_prior import PosePrior
 from estimator.rotations import from_6d, to_6d
 from estimator.skeleton import Skeleton
 from estimator.starts import starts
-from manifests.skeleton import EDGES
+from manifests.skeleton import CHILDREN, PARENTS
 from stages.body.model import BodyModel, load_body
 from stages.poses.fence import fenced
 from stages.projections.proportions import GROUPS as PAIRS
@@ -31,7 +31,6 @@ STEPS_FROM_START = 30  # a given start is near already: more steps gain little i
 GROUPS = {name: tuple(sorted({j for pair in pairs for j in pair})) for name, pairs in PAIRS.items()}
 _GROUP = {joint: index for index, members in enumerate(GROUPS.values()) for joint in members}
 GROUP_OF_JOINT = [_GROUP[joint] for joint in range(24)]
-_PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 _SOFT = 0.05  # of the figure's size: errors below count by their square, above by their length
 _SOFT_DEPTH = 0.1  # metres, likewise
 _TEMPERATURE = 0.15  # of the scores: this much more loss is e times less likely
@@ -104,8 +103,8 @@ class _Problem:
         scales = self._repeat(np.ones((count, 24)) if bone_scales is None else bone_scales).log()
         self.log_scales = torch.stack([scales[:, list(members)].mean(1) for members in GROUPS.values()], 1)
         self.depth = self._joints(self.begin, self.log_scales)[..., 2]
-        self.bone_seen = self.seen[:, _CHILD] - self.seen[:, _PARENT]
-        sure = torch.minimum(self.weight[:, _CHILD], self.weight[:, _PARENT])
+        self.bone_seen = self.seen[:, CHILDREN] - self.seen[:, PARENTS]
+        sure = torch.minimum(self.weight[:, CHILDREN], self.weight[:, PARENTS])
         # The direction of a bone that points at the viewer is anybody's guess.
         self.bone_weight = sure * (self.bone_seen.norm(dim=-1) / 0.3).clamp(max=1)
         self.sure = sure
@@ -142,7 +141,7 @@ class _Problem:
         t, joints = self.terms, self._joints(pose, logs)
         camera = laid(joints, self.seen, self.weight)
         off = _soft((project(joints, camera) - self.seen).square().sum(-1), _SOFT)
-        bones = joints[:, _CHILD] - joints[:, _PARENT]
+        bones = joints[:, CHILDREN] - joints[:, PARENTS]
         length = bones.norm(dim=-1).clamp(min=1e-4)
         return (
             t.place * _mean(off, self.weight)

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from estimator.judge_sheet import write_sheet
-from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES
+from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES, VISIBLE
 from stages.annotated.reader import Annotated, read_annotated
-from stages.detector.metrics import VISIBLE, overlap
+from stages.detector.metrics import overlap
 
 TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown
 BATCH = 16

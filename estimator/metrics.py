@@ -5,12 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from estimator.sample import from_hips
-from manifests.skeleton import EDGES, LEFT_HIP, NECK, RIGHT_HIP
+from manifests.skeleton import CHILDREN, LEFT_HIP, NECK, PARENTS, RIGHT_HIP, VISIBLE
 from stages.body.rotations import angle_between
 
-VISIBLE = 2
 STEEP = 0.05  # metres of depth along an edge from which on its sign counts
-_PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 
 
 class Shares(NamedTuple):
@@ -99,7 +97,7 @@ def _counted(right: np.ndarray, asked: np.ndarray) -> Shares:
 
 
 def _bones(joints: np.ndarray) -> np.ndarray:
-    return joints[:, _CHILD] - joints[:, _PARENT]
+    return joints[:, CHILDREN] - joints[:, PARENTS]
 
 
 def _lean(joints: np.ndarray) -> np.ndarray:

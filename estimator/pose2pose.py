@@ -13,7 +13,7 @@ from estimator.backbone import Backbone
 from estimator.head import FigureHead
 from estimator.prediction import Prediction
 from estimator.skeleton import Skeleton
-from manifests.skeleton import EDGES, JOINTS, LEFT_HIP, RIGHT_HIP
+from manifests.skeleton import CHILDREN, EDGES, JOINTS, LEFT_HIP, PARENTS, RIGHT_HIP
 
 DEPTH_CELLS, DEPTH_RANGE = 8, 1.0  # the heatmap spans +-1 m about the hips' midpoint
 POOLED, HIDDEN = 32, 256
@@ -90,8 +90,7 @@ def pool_at(features: Tensor, places: Tensor) -> Tensor:
 def _geometry(where: Tensor) -> Tensor:
     """Joints from the hips and bone directions: rotations hardly depend on place or size, so a few samples teach more."""
     hips = where[:, (RIGHT_HIP, LEFT_HIP)].mean(1, keepdim=True)
-    parents, children = zip(*EDGES, strict=True)
-    bones = where[:, children] - where[:, parents]
+    bones = where[:, CHILDREN] - where[:, PARENTS]
     return torch.cat([(where - hips).flatten(1) * 4, F.normalize(bones, dim=-1, eps=1e-4).flatten(1)], dim=1)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from estimator.hints import Hints, contact_gap, depth_gap
 from estimator.pose_prior import drawn_poses
-from manifests.skeleton import EDGES, LEFT_HIP, RIGHT_HIP
+from manifests.skeleton import CHILDREN, LEFT_HIP, PARENTS, RIGHT_HIP
 from stages.body.camera import FRONT
 from stages.body.model import BodyModel
 from stages.body.rotations import about, axis_angle_from_matrix
@@ -20,7 +20,6 @@ _ROLL_COST, _BACK_COST = 0.12, 0.03  # most figures are upright, and face the vi
 _DIRECTION = 0.3  # of bones, against the distance of joints in units of the figure's size
 _APART = 0.15  # metres a joint that two starts differ by
 _LOOKED_AT = 600
-_PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 
 
 class _Views(NamedTuple):
@@ -62,9 +61,9 @@ def _unlike(joints: np.ndarray, seen: np.ndarray, weights: np.ndarray) -> np.nda
     a, b = joints[..., :2] - (share * joints[..., :2]).sum(1, keepdims=True), seen - (share * seen).sum(0)
     b = b / max(float(np.sqrt((share * b * b).sum())), 1e-6)
     a = a / np.sqrt((share * a * a).sum((1, 2), keepdims=True))
-    bones_a, bones_b = a[:, _CHILD] - a[:, _PARENT], b[_CHILD] - b[_PARENT]
+    bones_a, bones_b = a[:, CHILDREN] - a[:, PARENTS], b[CHILDREN] - b[PARENTS]
     cosine = (bones_a * bones_b).sum(-1) / np.maximum(np.linalg.norm(bones_a, axis=-1) * np.linalg.norm(bones_b, axis=-1), 1e-4)
-    sure = np.minimum(weights[_CHILD], weights[_PARENT]) * np.minimum(np.linalg.norm(bones_b, axis=-1) / 0.3, 1)
+    sure = np.minimum(weights[CHILDREN], weights[PARENTS]) * np.minimum(np.linalg.norm(bones_b, axis=-1) / 0.3, 1)
     return (share * (a - b) ** 2).sum((1, 2)) + _DIRECTION * ((1 - cosine) * sure).sum(1) / max(float(sure.sum()), 1e-4)
 
 

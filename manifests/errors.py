@@ -8,6 +8,11 @@ class UserError(ValueError):
     """Something the user can mend: one sentence that names the file, the row or the field. The CLI exits with 2."""
 
 
+def first_line(error: BaseException, most: int = 200) -> str:
+    """The first line of an error's text, of so many characters at most; its class where it has no text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
+
+
 def command(main: Callable[[], None]) -> None:
     """Run a module as a command: a UserError is its sentence and exit code 2, Ctrl-C one word and 130, as shells have it."""
     try:

@@ -1,7 +1,5 @@
 """Names and orders that every table, shard and metric shares: styles, joints, edges, limbs, body parts."""
 
-STYLES = ("cartoon", "oil", "ink", "charcoal", "stick", "kids")
-
 STYLE_TEXTS = {
     "cartoon": "cartoon",
     "oil": "oil painting",
@@ -10,6 +8,15 @@ STYLE_TEXTS = {
     "stick": "stick figure",
     "kids": "kids drawing",
 }
+STYLES = tuple(STYLE_TEXTS)
+
+
+def other_side(name: str) -> str:
+    """`right_knee` for `left_knee`, `head` for `head`."""
+    side, _, rest = name.partition("_")
+    other = {"left": "right", "right": "left"}.get(side)
+    return f"{other}_{rest}" if other else name
+
 
 # The 16 joints of a drawing (Sketch2PoseNet, figure 3): no spine or pelvis, the hips hang from the neck.
 JOINTS = (
@@ -27,16 +34,23 @@ EDGES = (
     (8, 9), (9, 10), (10, 15), (1, 11), (11, 12), (12, 13), (13, 14),
 )  # fmt: skip
 
+PARENTS, CHILDREN = (list(ends) for ends in zip(*EDGES, strict=True))  # 15 each
+
 # Joint i of a mirrored figure is joint MIRROR[i] of the original.
 MIRROR = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14)
 
 RIGHT_HIP, LEFT_HIP, NECK = 8, 11, 1
+
+OUTSIDE, OCCLUDED, VISIBLE = 0, 1, 2  # of a joint, in `visibility`
 
 SMPL_JOINTS = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
     "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
     "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
 )  # fmt: skip
+
+# SMPL joint i of a mirrored figure is joint SMPL_MIRROR[i] of the original.
+SMPL_MIRROR = tuple(SMPL_JOINTS.index(other_side(name)) for name in SMPL_JOINTS)
 
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 

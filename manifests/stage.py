@@ -141,7 +141,8 @@ class Stage(ABC):
         return {}
 
     def recall(self, made_with: dict) -> None:
-        """Before each unit: work as its marker says that it was done; nothing where it is done for the first time."""
+        """Before each unit: restore the settings that its marker recorded, such as a smaller batch, so that the bytes come out the
+        same; empty where it was never committed."""
 
     def shortfall(self, table: pa.Table) -> dict[str, int]:
         """Dataset scope only: how many samples more of each style should be planned, after this output; they come in partitions."""

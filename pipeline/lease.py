@@ -10,7 +10,7 @@ listing has to be complete, and no clock of ours has to be right.
 import json
 import threading
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from pipeline.store import Store
 
 LEASE_S = 60.0
@@ -34,7 +34,7 @@ class Lease:
         except UserError:
             raise
         except Exception as e:  # no bucket, no permission, no credentials: each library has its own ways to say so
-            raise UserError(f"{self.store.url}: cannot write in this run folder ({str(e).splitlines()[0]})") from None
+            raise UserError(f"{self.store.url}: cannot write in this run folder ({first_line(e)})") from None
         self._thread.start()
 
     def _take(self) -> int:

@@ -100,7 +100,7 @@ class _Runner:
         return Summary(self._count, {}, {}) if self.until else self._ended()
 
     def _freeze(self) -> None:
-        """Not before the files that the recipe names are read and its executor stands: else the folder keeps one that can run."""
+        """Once the recipe's files have been read and its executor is up; until then the folder keeps the last recipe that could run."""
         self.store.write(RECIPE_FILE, dump_recipe(self.pipeline.recipe).encode())
 
     def _ended(self) -> Summary:

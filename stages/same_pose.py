@@ -3,13 +3,12 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from manifests.skeleton import EDGES
+from manifests.skeleton import CHILDREN, EDGES, PARENTS
 from stages.body.rotations import matrix_from_axis_angle
 
 # Poses whose bones differ by less than this, on average over the bones, are the same to the eye.
 SAME_POSE_DEG = 3.0
 _REACH = 2 * np.sin(np.radians(SAME_POSE_DEG) / 2)  # between vectors of length 1 at that angle
-_PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 
 
 def pose_vectors(pose: np.ndarray, joints3d: np.ndarray) -> np.ndarray:
@@ -18,7 +17,7 @@ def pose_vectors(pose: np.ndarray, joints3d: np.ndarray) -> np.ndarray:
     pose (N, 24, 3) axis-angle, its first rotation and joints3d (N, 16, 3) in the same frame. The product of two is the mean cosine.
     """
     joints3d, turn = joints3d.astype(np.float64), matrix_from_axis_angle(pose[:, 0].astype(np.float64))
-    bones = joints3d[:, _CHILD] - joints3d[:, _PARENT]
+    bones = joints3d[:, CHILDREN] - joints3d[:, PARENTS]
     bones /= np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-9)
     return (bones @ turn / np.sqrt(len(EDGES))).reshape(len(pose), 3 * len(EDGES))
 

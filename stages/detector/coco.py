@@ -8,8 +8,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import VitPoseForPoseEstimation
 
-from manifests.errors import UserError
-from manifests.skeleton import JOINTS
+from manifests.errors import UserError, first_line
+from manifests.skeleton import JOINTS, other_side
 from stages.detector.crops import HEIGHT, WIDTH
 from stages.detector.eyes import Eyes, Reading
 from stages.detector.heatmaps import COLUMNS, ROWS, decode, peaks
@@ -20,7 +20,6 @@ POINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
     "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
-_SWAPPED = {"left": "right", "right": "left"}
 _SURE = 0.3  # an ear below this is not trusted
 _STEP = (
     (WIDTH - 1) / (COLUMNS - 1),
@@ -29,15 +28,10 @@ _STEP = (
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def _other_side(name: str) -> str:
-    side, _, rest = name.partition("_")
-    return f"{_SWAPPED[side]}_{rest}" if side in _SWAPPED else name
-
-
 class CocoEyes(Eyes):
     """Neck and head are made of shoulders, ears and nose; toes are never seen."""
 
-    mirror = tuple(POINTS.index(_other_side(name)) for name in POINTS)
+    mirror = tuple(POINTS.index(other_side(name)) for name in POINTS)
 
     def __init__(self, net: VitPoseForPoseEstimation, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD):
         self.net = net
@@ -132,8 +126,3 @@ def read_coco(folder: Path, device: str) -> CocoEyes:
     words = preprocessing(folder)
     net.to(device).eval().requires_grad_(False)  # type: ignore[arg-type]
     return CocoEyes(net, tuple(words.get("image_mean", _MEAN)), tuple(words.get("image_std", _STD)))
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text."""
-    return str(error).strip().split("\n")[0].rstrip(".")

@@ -24,11 +24,10 @@ LEAST_SCORE = 0.25  # of a box: below it nobody is drawn; to miss a figure is wo
 class Detections:
     """What was found in N pictures; pixels count from the top-left corner, the first centre is (0.5, 0.5).
 
-    boxes (N, 4) x0, y0, x1, y1 px, may reach beyond the picture; box_scores (N,) in [0, 1],
-    low where no figure is drawn; joints (N, 16, 2) px in the order
-    of skeleton.JOINTS; confidence (N, 16) in [0, 1]; visibility (N, 16, 3) probabilities of outside, occluded, visible;
-    styles (N, 6) probabilities in the order of skeleton.STYLES; figures (N, 32, 32) probabilities of the figure in the cells of the
-    square that crops.picture_matrix lays about the picture.
+    boxes (N, 4) x0, y0, x1, y1 px, may reach beyond the picture; box_scores (N,) in [0, 1], low where no figure is drawn;
+    joints (N, 16, 2) px in the order of skeleton.JOINTS; confidence (N, 16) in [0, 1]; visibility (N, 16, 3) probabilities of
+    outside, occluded, visible; styles (N, 6) probabilities in the order of skeleton.STYLES; figures (N, 32, 32) probabilities of the
+    figure in the cells of the square that crops.picture_matrix lays about the picture.
     """
 
     boxes: np.ndarray

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from manifests.errors import command
-from manifests.skeleton import JOINTS, STYLES
+from manifests.skeleton import JOINTS, OCCLUDED, STYLES, VISIBLE
 from stages.detector.cache import Drawings, load_drawings
 from stages.detector.decoys import held_out
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
-from stages.detector.metrics import NEAR, VISIBLE, correct, overlap, pck, torsos
+from stages.detector.metrics import NEAR, correct, overlap, pck, torsos
 from stages.detector.sheet import contact_sheet
 
 _AT_ONCE = 64  # pictures that are decoded at a time
@@ -82,7 +82,7 @@ def report(judged: Judged) -> str:
         lines += [f"{name:<10}{rows.sum():>9}{cells}{named[rows].mean():>8.3f}{np.median(torso[rows]):>10.1f}"]
     lines += ["", f"{'joint':<16}{'visible':>8}{'occluded':>10}{'confidence':>12}"]
     for i, name in enumerate(JOINTS):
-        visible, occluded = (right[:, i][seen[:, i] == kind].mean() for kind in (VISIBLE, 1))
+        visible, occluded = (right[:, i][seen[:, i] == kind].mean() for kind in (VISIBLE, OCCLUDED))
         lines += [f"{name:<16}{visible:>8.3f}{occluded:>10.3f}{found.confidence[:, i].mean():>12.2f}"]
     told = found.visibility.argmax(-1) == seen
     there = f"figures found: {result['figures_found']:.3f}; decoys refused: {result['decoys_refused']:.3f}"

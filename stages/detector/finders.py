@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForObjectDetection
 
-from manifests.errors import UserError
-from stages.detector.coco import CONFIG, PREPROCESSOR, class_of, first_line, preprocessing, read_config
+from manifests.errors import UserError, first_line
+from stages.detector.coco import CONFIG, PREPROCESSOR, class_of, preprocessing, read_config
 from stages.detector.crops import PICTURE, apply, cut, inverse, picture_matrix
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.pose_net import normalised

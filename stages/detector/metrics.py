@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from manifests.skeleton import LEFT_HIP, NECK, RIGHT_HIP
+from manifests.skeleton import LEFT_HIP, NECK, RIGHT_HIP, VISIBLE
 
 NEAR = 0.1  # torso lengths: a joint no farther off than this is correct
-VISIBLE = 2
 
 
 def torsos(joints: np.ndarray) -> np.ndarray:

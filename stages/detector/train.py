@@ -7,7 +7,7 @@ finder.safetensors and pose.safetensors, with what was measured on held-out draw
 import argparse
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,9 @@ def finder_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed:
         write_half(out / FINDER, made, words)
         note(out, "finder", words)
 
-    judge = lambda made: judge_finder(made, held, device)  # noqa: E731
+    def judge(made: Any) -> dict[str, float]:
+        return judge_finder(made, held, device)
+
     steps = picture_steps(train, amount.batch, seed)
     return Job("finder", net, steps, finder_losses, judge, publish, -(-amount.samples // amount.batch), amount.rate)
 
@@ -71,7 +73,9 @@ def pose_job(train: Drawings, held: Drawings, out: Path, amount: Amount, seed: i
         write_pose(out / POSE, made, words)
         note(out, "pose", words)
 
-    judge = lambda made: judge_pose(made, held, device)  # noqa: E731
+    def judge(made: Any) -> dict[str, float]:
+        return judge_pose(made, held, device)
+
     steps = crop_steps(train, amount.batch, seed)
     return Job("pose", net, steps, pose_losses, judge, publish, -(-amount.samples // amount.batch), amount.rate)
 
@@ -123,7 +127,7 @@ def main() -> None:
         else:
             job = pose_job(*common, _new(PoseNet(PoseSize(layers=args.layers)), args, POSE))
         identity = base | {"version": VERSIONS[name], "amount": asdict(amount)} | _origin(args, name)
-        if not fit(job, args.out, identity, Pace(**{**asdict(pace), "minutes": minutes})):
+        if not fit(job, args.out, identity, replace(pace, minutes=minutes)):
             print(f"{name}: stopped; the same command goes on from {args.out}")
             return
 

@@ -11,8 +11,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from manifests.skeleton import EDGES, MIRROR
-from stages.detector.metrics import VISIBLE
+from manifests.skeleton import EDGES, MIRROR, VISIBLE
 from stages.filters.look import Look, closeness, unit_of
 
 Limb = tuple[int, ...]

@@ -4,8 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from manifests.skeleton import JOINTS, MIRROR
-from stages.detector.metrics import VISIBLE
+from manifests.skeleton import JOINTS, MIRROR, VISIBLE
 from stages.filters.look import Look, closeness, unit_of
 
 NEAR = 0.2  # torso lengths: a joint read no farther off agrees with its label

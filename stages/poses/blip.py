@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from stages.body.model import BodyModel
 from stages.body.shading import picture_of_pose
 
@@ -26,7 +26,7 @@ class Captioner:
                 folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
             ).eval()
         except (OSError, ValueError, KeyError) as e:
-            raise UserError(f"{folder}: not a BLIP-2 folder that can be read ({str(e).splitlines()[0][:120]})") from None
+            raise UserError(f"{folder}: not a BLIP-2 folder that can be read ({first_line(e, 120)})") from None
 
     def improve(self, motion: list[str], poses: np.ndarray) -> list[str]:
         """Captions of poses (N, 24, 3); where the model says nothing, the rules' words stay."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from manifests.skeleton import SMPL_PARENTS
+from manifests.skeleton import SMPL_MIRROR, SMPL_PARENTS
 
 _PARENTS = np.array(SMPL_PARENTS)
 
@@ -31,10 +31,9 @@ def turned_about_y(matrices: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 def mirrored(turns: np.ndarray) -> np.ndarray:
     """Poses (N, 24, 3, 3) as a mirror shows them: sides change places."""
-    return turns[:, _SWAP] * _FLIP
+    return turns[:, SMPL_MIRROR] * _FLIP
 
 
-_SWAP = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22])
 _FLIP = np.array([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
 
 

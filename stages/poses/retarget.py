@@ -22,7 +22,7 @@ _AHEAD = 0.1  # of a foot's length, or its yaw is not known
 class Retargeted:
     """turns (T, 24, 3, 3): SMPL's local rotations, the first in a world with y up. up, unit, reference: what was guessed.
 
-    error (T, B): degrees between the bones in BONES and those of the file.
+    error (T, B): degrees between the bones in LINES, then the trunk, and those of the file.
     """
 
     turns: np.ndarray
@@ -113,7 +113,6 @@ def _errors(turns: np.ndarray, places: np.ndarray, roles: dict[str, int], rest: 
 
 
 LINES = (*LIMBS, ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
-BONES = (*(f"{a} to {b}".replace("_", " ") for a, b in LINES), "trunk")
 
 
 def _joints(turns: np.ndarray, rest: np.ndarray) -> np.ndarray:

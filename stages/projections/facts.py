@@ -4,10 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from manifests.schema import to_numpy
-from manifests.skeleton import JOINTS, SMPL_JOINTS
+from manifests.skeleton import JOINTS, SMPL_JOINTS, VISIBLE
 from manifests.stage import Fact
 from stages.body.rotations import matrix_from_axis_angle
-from stages.projections.labels import VISIBLE
 from stages.projections.statistics import measures
 
 COLUMNS = ("proportions", "pose", "bone_scales", "joints2d", "visibility", "bbox", "camera_K", "camera_R")

@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from manifests.skeleton import EDGES, JOINTS, LIMB_PAIRS, LIMBS
+from manifests.skeleton import CHILDREN, JOINTS, LIMB_PAIRS, LIMBS, OCCLUDED, OUTSIDE, PARENTS, VISIBLE
 from stages.body.camera import project
-
-OUTSIDE, OCCLUDED, VISIBLE = 0, 1, 2
 
 # SMPL joints whose skin lies next to each joint of a drawing, on the right side; the left follows.
 _SKIN = {
@@ -19,7 +17,6 @@ _SKIN = {
 }  # fmt: skip
 # 1 where the part buffer's value (0 to 24) lies next to a joint; nothing in front of a joint hides nothing.
 _NEXT_TO = np.array([[part == 0 or part - 1 in _SKIN[name] for part in range(25)] for name in JOINTS])
-_PARENT, _CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 
 
 def visibility(joints2d: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -34,12 +31,12 @@ def visibility(joints2d: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 def depth_step(joints: np.ndarray) -> np.ndarray:
     """z(child) - z(parent) (15,) along each edge of joints (16, 3), metres."""
-    return joints[_CHILD, 2] - joints[_PARENT, 2]
+    return joints[CHILDREN, 2] - joints[PARENTS, 2]
 
 
 def foreshortening(joints: np.ndarray) -> np.ndarray:
     """Cosine (15,) of each edge's angle to the picture plane: its length across the view over its length."""
-    edges = joints[_CHILD] - joints[_PARENT]
+    edges = joints[CHILDREN] - joints[PARENTS]
     return np.sqrt((edges[:, :2] ** 2).sum(1) / np.maximum((edges**2).sum(1), 1e-12))
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests import schema
-from manifests.errors import UserError, command
+from manifests.errors import UserError, command, first_line
 from manifests.skeleton import JOINTS, LEFT_HIP, RIGHT_HIP
 
 _PERCENTS = (5, 50, 95, 99)
@@ -37,7 +37,7 @@ def read_joints(run: Path) -> tuple[np.ndarray, float]:
     try:
         table = pa.concat_tables([pq.ParquetFile(f).read(["joints2d", "reason"], use_threads=False) for f in files])
     except (pa.ArrowInvalid, OSError) as e:
-        raise UserError(f"{run}: its projections cannot be read ({str(e).splitlines()[0]})") from None
+        raise UserError(f"{run}: its projections cannot be read ({first_line(e)})") from None
     kept = np.array([not reason for reason in table["reason"].to_pylist()])
     joints = np.asarray(table["joints2d"].combine_chunks().flatten()).reshape(-1, *schema.shape_of(schema.PROJECTIONS.field("joints2d")))
     return joints[kept].astype(np.float64), 1 - float(kept.mean())

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from estimator.augment import SMPL_MIRROR, augment, mirror, move
-from manifests.skeleton import BODY_PARTS
+from estimator.augment import augment, mirror, move
+from manifests.skeleton import BODY_PARTS, SMPL_MIRROR
 from stages.body.camera import project
 from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from stages.projections import labels

@@ -9,13 +9,12 @@ from estimator.fitting import Weights, direction_cost, fit, foreshortening_cost
 from estimator.hints import CHAINS, Hints, contact_gap, depth_gap, hints_of
 from estimator.pose_prior import PosePrior, drawn_poses
 from manifests.errors import UserError
-from manifests.skeleton import EDGES, JOINTS
+from manifests.skeleton import CHILDREN, JOINTS, PARENTS
 from stages.body.camera import FRONT
 from stages.body.model import load_body
 from stages.body.rotations import about, axis_angle_from_matrix
 
 PX = 120.0  # a metre
-PARENT, CHILD = (list(ends) for ends in zip(*EDGES, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def projected(body, found, k=0):
 
 def angles(a, b):
     """Degrees (N, 15) between the bones of joints (N, 16, D)."""
-    a, b = a[:, CHILD] - a[:, PARENT], b[:, CHILD] - b[:, PARENT]
+    a, b = a[:, CHILDREN] - a[:, PARENTS], b[:, CHILDREN] - b[:, PARENTS]
     cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
@@ -58,7 +57,7 @@ def test_recovers_bone_directions_from_an_exact_projection(body):
     found = fit(seen, np.ones((6, 16)), body=body)
     height = np.ptp(seen[..., 1], axis=1).mean()
     assert np.linalg.norm(projected(body, found) - seen, axis=-1).mean() < 0.02 * height
-    longer = np.linalg.norm((seen[:, CHILD] - seen[:, PARENT]), axis=-1) > 0.1 * height
+    longer = np.linalg.norm((seen[:, CHILDREN] - seen[:, PARENTS]), axis=-1) > 0.1 * height
     assert angles(projected(body, found), seen)[longer].mean() < 4
     # Which way a bone leans out of the picture is not in the joints; the prior guesses, and mostly right.
     in_space = np.array([angles(joints_of(body, found.pose[:, k]), true).mean(1) for k in range(4)])

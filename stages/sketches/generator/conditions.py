@@ -13,7 +13,6 @@ from stages.body.figure import Figure
 
 MAPS = 1  # version of the maps: change it when the same labels would give others
 Colours = Literal["skep", "openpose"]
-Condition = np.ndarray
 
 _SHIFT = 4  # bits of a pixel's fraction that OpenCV is given
 _BONE = 1 / 64  # width of a bone, as a share of the picture's side
@@ -72,7 +71,7 @@ def part_map(figure: Figure) -> np.ndarray:
     return np.concatenate([_LEVELS[figure.part][..., None], normal], -1)
 
 
-def condition(pose: np.ndarray, parts: np.ndarray | None, channels: int = 6) -> Condition:
+def condition(pose: np.ndarray, parts: np.ndarray | None, channels: int = 6) -> np.ndarray:
     """The maps (size, size, 3) as the ControlNet takes them: (channels, size, size) float32 in 0..1; no part map is zeros."""
     maps = [pose, np.zeros_like(pose) if parts is None else parts]
     stacked = np.concatenate(maps[: channels // 3], -1)

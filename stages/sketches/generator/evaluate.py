@@ -1,4 +1,4 @@
-"""How well a generator draws what it is told: `make evaluate-generator GENERATOR=folder`; the last line is one JSON object.
+"""How well a generator draws what it is told: `make evaluate-generator MODEL=folder`; the last line is one JSON object.
 
 The same poses, of sources that no training saw, are drawn by the renderer and by the generator, with the part map and with the
 skeleton alone. The detector reads all drawings; it is given the true boxes, so that the drawing is measured and not the finder.

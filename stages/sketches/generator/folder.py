@@ -13,7 +13,7 @@ from diffusers import (
     StableDiffusionXLControlNetPipeline,
 )
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from stages.quiet import hush
 from stages.sketches.generator.build import CONDITION_CHANNELS, NOTES
 
@@ -111,7 +111,7 @@ def _from_hub(source: Source) -> str:
     except LocalEntryNotFoundError:
         raise UserError(f"{source.where}: no such folder, and not in the local cache; sketches.diffusion.online=true fetches it") from None
     except HfHubHTTPError as e:
-        raise UserError(f"{source.where}: the hub refused ({e})".splitlines()[0]) from None
+        raise UserError(f"{source.where}: the hub refused ({first_line(e)})") from None
 
 
 def open_plain(source: Source) -> Any:
@@ -148,7 +148,7 @@ def _read(kind: Any, source: Source, dtype: torch.dtype, parts: dict[str, Any]) 
     try:
         return kind.from_pretrained(source.where, dtype=dtype, **source.options, **parts)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as e:
-        raise UserError(f"{source.where}: diffusers cannot load it ({str(e).splitlines()[0][:200]})") from None
+        raise UserError(f"{source.where}: diffusers cannot load it ({first_line(e)})") from None
 
 
 def _check_channels(pipeline: Any, where: str) -> None:
