@@ -72,7 +72,7 @@ lint: $(READY) ## style and types
 
 # Two at a time: most tests keep one core busy. A file stays in one process, for what its tests share.
 test: lint ## style, types and the quick tests
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest

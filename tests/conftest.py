@@ -23,6 +23,15 @@ settings.load_profile("skep")
 OF_ONE_LAUNCH = ("events", "lock", "recipe.yaml")
 
 
+# Minutes each, mostly of waiting: begun first, lest one process ends with them and the other with nothing.
+LONG = ("test_kill.py", "test_simulated.py", "test_bench.py", "test_ray.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, in the order of LONG."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def tree(folder: Path) -> dict[str, str]:
     """sha256 of every file of a run but those that belong to one launch."""
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).parts[0] not in OF_ONE_LAUNCH]

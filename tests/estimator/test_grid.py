@@ -11,6 +11,7 @@ import torch
 from estimator import load_estimator, picture
 from estimator.figure import Figure, figure_of_sample, figures_of, posed
 from estimator.fitted import fit_all, look_at
+from estimator.hints import Hints
 from estimator.load import weights_of
 from estimator.overlay import views
 from estimator.prediction import Prediction
@@ -45,7 +46,7 @@ def test_a_refined_network_is_judged_by_what_predict_says(body):
     seen, _ = fit_all(looked, body, Prediction(**words, **dict.fromkeys(set(Prediction._fields) - set(words))))
     found = looked.found[0]
     joints = Joints(found.joints, weights_of(found), found.confidence)
-    alone = refined([replace(start, hypotheses=())], joints, body)[0]
+    alone = refined([replace(start, hypotheses=())], joints, [Hints()], body)[0]
     _same(figures_of(seen, [np.eye(2, 3)])[0], alone)
     told = load_estimator(refine=True)(image)
     _same(alone, told, 5e-3)  # beside its hypotheses other sums are rounded, of which Adam makes much

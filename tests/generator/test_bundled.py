@@ -51,4 +51,4 @@ def test_it_draws_the_pose_that_it_is_given(easel, table):
 
 def test_it_is_that_of_this_version_of_the_stage():
     """Where this fails: raise Sketches.version, write both down here, and train the estimator anew."""
-    assert (Sketches.version, folder_digest(GENERATOR)[:16]) == (4, "aea244b03e4dde09")
+    assert (Sketches.version, folder_digest(GENERATOR)[:16]) == (5, "aea244b03e4dde09")
