@@ -17,7 +17,7 @@ from estimator.figure import figures_of
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value
 from estimator.judge import error
-from estimator.load import Network, read_net, square
+from estimator.load import Network, read_net
 from estimator.metrics import Shares
 from estimator.picture import curve
 from estimator.profile import changes
@@ -27,7 +27,7 @@ from manifests.errors import UserError, command
 from manifests.recipe import Recipe
 from manifests.recipe_files import load_recipe
 from stages.annotated.reader import Annotated, read_annotated
-from stages.detector.crops import cut
+from stages.detector.crops import cut, square_matrix
 from stages.detector.metrics import NEAR
 from stages.shards.held_out import NAME, open_held_out
 from stages.tensorfile import write_atomically
@@ -61,7 +61,7 @@ class Scale:
 @torch.inference_mode()
 def _joints(network: Network, drawing: Annotated) -> np.ndarray:
     """Joints (16, 2) px that the network finds in the drawing's given box."""
-    matrix = square(drawing.box, network.size)
+    matrix = square_matrix(drawing.box, network.size)
     crop = torch.from_numpy(cut(drawing.image, matrix, (network.size, network.size))).permute(2, 0, 1).float().div(255)
     return figures_of(network.net(crop[None].to(next(network.net.parameters()).device)), [matrix])[0].joints2d
 

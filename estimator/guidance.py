@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from estimator.mixed import frozen
-from stages.detector.crops import HEIGHT, PADDING, PICTURE, WIDTH
+from stages.detector.crops import HEIGHT, LEAST, PADDING, PICTURE, WIDTH
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.heatmaps import COLUMNS, ROWS, decode, spread
-from stages.detector.pose_net import PoseNet
+from stages.detector.pose_net import PoseNet, scaled
 
-_LEAST = 4.0  # px: a box has at least this side
 _FINE = 4  # places a side of each cell that heatmaps are read at
 
 
@@ -40,7 +39,7 @@ class Guide:
         """Pictures (B, 3, S, S) in [0, 1]."""
         boxes = self.boxes(images)
         scale, corner = _crops(boxes)
-        seen = self.eyes(_normalised(_cut(images, scale, corner)))
+        seen = self.eyes(scaled(_cut(images, scale, corner)))
         share = spread(seen.logits)
         cells, mass = decode(share)
         joints = corner[:, None] + cells / cells.new_tensor([COLUMNS, ROWS]) * _extent(scale)[:, None]
@@ -49,7 +48,7 @@ class Guide:
     def boxes(self, images: Tensor) -> Tensor:
         """Boxes (B, 4) x0, y0, x1, y1 of the figures, in [0, 1] across the picture."""
         small = F.interpolate(images, (PICTURE, PICTURE), mode="bilinear", antialias=True)
-        return boxes_of(self.finder(_normalised(small)).edges) / PICTURE
+        return boxes_of(self.finder(scaled(small)).edges) / PICTURE
 
     def _laid(self, share: Tensor, scale: Tensor, corner: Tensor) -> Tensor:
         """Heatmaps (B, 16, 64, 48) of crops, laid on the cells of their pictures."""
@@ -64,7 +63,7 @@ class Guide:
 def _crops(boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Height of the padded crop (B,) and its corner (B, 2), in [0, 1] of the picture, by the rule of stages.detector.crops."""
     low, high = boxes[:, :2], boxes[:, 2:]
-    width, height = (high - low).clamp(min=_LEAST / PICTURE).unbind(-1)
+    width, height = (high - low).clamp(min=LEAST / PICTURE).unbind(-1)
     scale = PADDING * torch.maximum(height, width * HEIGHT / WIDTH)
     return scale, (low + high) / 2 - _extent(scale) / 2
 
@@ -80,8 +79,3 @@ def _cut(images: Tensor, scale: Tensor, corner: Tensor) -> Tensor:
     places = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)[None]
     places = corner[:, None, None] + places * _extent(scale)[:, None, None]
     return F.grid_sample(images, places * 2 - 1, padding_mode="border", align_corners=False)
-
-
-def _normalised(images: Tensor) -> Tensor:
-    """Pictures in [0, 1] as the detector's networks want them (see pose_net.normalised)."""
-    return (images - 0.5) / 0.25

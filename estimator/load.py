@@ -22,12 +22,11 @@ from estimator.state import BUNDLED, MODEL, finished
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
-from stages.detector.crops import cut
+from stages.detector.crops import cut, square_matrix
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.finders import Look
 
 BATCH = 8  # pictures looked at together
-FILL = 0.8  # share of the model's input that a figure's longer side spans, as in the pictures it learned from
 _LEAST_WEIGHT = 1e-3
 
 
@@ -130,7 +129,7 @@ class Estimator:
     @torch.inference_mode()
     def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
         size = network.size
-        matrices = [square(box, size) for box in boxes]
+        matrices = [square_matrix(box, size) for box in boxes]
         crops = np.stack([cut(scan.clean, m, (size, size)) for scan, m in zip(scans, matrices, strict=True)])
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
         seen, skeleton = network.net(images.to(default_device())), Skeleton(self.body)
@@ -173,12 +172,6 @@ def read_net(folder: Path, body: Path | None) -> Network:
         raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
     net, config, _ = load_model(folder / MODEL, Skeleton(load_body(body)))
     return Network(net, config.size, config.model)
-
-
-def square(box: np.ndarray, size: int, fill: float = FILL) -> np.ndarray:
-    """The affine map (2, 3) that lays a box (4,) px in the middle of a square of `size` px, its longer side over `fill` of it."""
-    scale = fill * size / max(box[2] - box[0], box[3] - box[1], 1.0)
-    return np.concatenate([scale * np.eye(2), (size / 2 - scale * (box[:2] + box[2:]) / 2)[:, None]], 1)
 
 
 def weights_of(found: Detections) -> np.ndarray:

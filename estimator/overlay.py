@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 
 from estimator.figure import Figure, posed
-from estimator.load import Reading, square
+from estimator.load import Reading
 from stages.body.camera import intrinsics
 from stages.body.figure import figure_of
 from stages.body.model import BodyModel, Posed
 from stages.body.rotations import about
 from stages.body.shading import draw_skeleton, shade
-from stages.detector.crops import apply, cut
+from stages.detector.crops import apply, cut, square_matrix
 
 SIDE = 384  # px of each of the three views
 _FAR = 100.0  # metres to a camera that is as good as parallel
@@ -20,7 +20,7 @@ _FILL, _SURE, _OVER = 0.82, 0.5, 0.62  # confidence of a joint that counts as se
 def overlay(reading: Reading, body: BodyModel) -> bytes:
     """PNG (SIDE, 3 SIDE) of what was read, the views of `views`."""
     figure, scale = reading.figure, reading.scan.scale
-    matrix = square(_around(reading, posed(body, figure)), SIDE, _FILL)  # from px of the file
+    matrix = square_matrix(_around(reading, posed(body, figure)), SIDE, _FILL)  # from px of the file
     paper = cut(reading.scan.shown, matrix @ np.diag([1 / scale, 1 / scale, 1]), (SIDE, SIDE))
     made = views(paper, figure, reading.scan.size, matrix, body)
     return cv2.imencode(".png", cv2.cvtColor(made, cv2.COLOR_RGB2BGR))[1].tobytes()

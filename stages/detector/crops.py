@@ -6,14 +6,15 @@ import numpy as np
 HEIGHT, WIDTH = 256, 192  # of a crop
 PICTURE = 128  # side of the whole picture as the finder sees it
 PADDING = 1.25  # side of the crop over that of the box, as in ViTPose
-_LEAST = 4.0  # px: a box has at least this side
+FILL = 0.8  # share of a square that a figure's longer side spans, as in the pictures of a dataset
+LEAST = 4.0  # px: a box has at least this side
 
 
 def crop_matrices(boxes: np.ndarray) -> np.ndarray:
     """Affine maps (N, 2, 3) from picture to crop (px) of boxes (N, 4) x0, y0, x1, y1: centred, padded, never distorted."""
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
-    width, height = np.maximum(high - low, _LEAST).T
+    width, height = np.maximum(high - low, LEAST).T
     scale = HEIGHT / (PADDING * np.maximum(height, width * HEIGHT / WIDTH))
     return _centred(scale, (low + high) / 2, (WIDTH, HEIGHT))
 
@@ -22,6 +23,13 @@ def picture_matrix(height: int, width: int, side: int = PICTURE) -> np.ndarray:
     """The affine map (2, 3) that lays a whole picture in the middle of a square of `side` px."""
     centre = np.array([[width / 2, height / 2]])
     return _centred(np.array([side / max(height, width)]), centre, (side, side))[0]
+
+
+def square_matrix(box: np.ndarray, size: int, fill: float = FILL) -> np.ndarray:
+    """The affine map (2, 3) that lays a box (4,) px in the middle of a square of `size` px, its longer side over `fill` of it."""
+    box = np.asarray(box, np.float64)
+    scale = fill * size / max(float((box[2:] - box[:2]).max()), 1.0)
+    return _centred(np.array([scale]), (box[:2] + box[2:])[None] / 2, (size, size))[0]
 
 
 def _centred(scale: np.ndarray, centre: np.ndarray, size: tuple[int, int]) -> np.ndarray:

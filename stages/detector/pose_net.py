@@ -89,7 +89,12 @@ def _vitpose(size: PoseSize) -> VitPoseForPoseEstimation:
 
 def normalised(pictures: Tensor) -> Tensor:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) of about unit spread."""
-    return (pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
+    return scaled(pictures.permute(0, 3, 1, 2).float() / 255)
+
+
+def scaled(pictures: Tensor) -> Tensor:
+    """Pictures in [0, 1] as the detector's networks want them."""
+    return (pictures - 0.5) / 0.25
 
 
 @torch.no_grad()

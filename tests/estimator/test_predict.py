@@ -16,13 +16,12 @@ from estimator import load_estimator
 from estimator.corrections import read_corrections
 from estimator.figure import posed
 from estimator.hints import Hints
-from estimator.load import square
 from estimator.predict import FORMATS, Options, _inside, predict
 from estimator.train import train
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, SMPL_JOINTS
 from stages.body.rotations import axis_angle_from_matrix
-from stages.detector.crops import apply
+from stages.detector.crops import apply, square_matrix
 from tests.estimator.figures import TINY
 from tests.estimator.readers import Gltf, bvh_joints, read_bvh
 from tests.estimator.test_scan import broken_files
@@ -228,7 +227,7 @@ def test_joints_are_read_in_lower_precision_on_request(estimator):
 
 
 def test_a_box_lies_in_the_middle_of_the_models_input():
-    corners = apply(square(np.array([10.0, 20, 50, 100]), 128, 0.8), np.array([[10.0, 20], [50, 100]]))
+    corners = apply(square_matrix(np.array([10.0, 20, 50, 100]), 128, 0.8), np.array([[10.0, 20], [50, 100]]))
     assert np.allclose(corners.mean(0), 64) and np.allclose(np.ptp(corners, axis=0), [51.2, 102.4])
 
 

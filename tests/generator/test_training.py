@@ -10,9 +10,10 @@ from diffusers import StableDiffusionControlNetPipeline
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
+from stages.detector.crops import cut, square_matrix
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.library import Library
-from stages.sketches.generator.real import _square, add_real
+from stages.sketches.generator.real import add_real
 from stages.sketches.generator.train import Training
 from tests.annotated.files import COCO, spread, write_character, write_coco
 from tests.generator.conftest import QUIET, TINY
@@ -147,7 +148,7 @@ def test_real_drawings_join_the_library(tmp_path):
 def test_thin_lines_of_large_drawings_stay_whole():
     picture = np.full((1200, 1200, 3), 255, np.uint8)
     picture[100:1100, 601:603] = 0
-    square, matrix = _square(picture, np.array([100.0, 100, 1100, 1100]), 64)
-    ink = (255 - square[8:-8].astype(float)).sum(1)[:, 0]
+    matrix = square_matrix(np.array([100.0, 100, 1100, 1100]), 64)
+    ink = (255 - cut(picture, matrix, (64, 64))[8:-8].astype(float)).sum(1)[:, 0]
     assert ink.min() > 0.8 * 255 * 2 * matrix[0, 0]  # as much of each row as the line covers
     assert ink.max() < 1.3 * ink.min()

@@ -11,13 +11,12 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.annotated.reader import Annotated, read_annotated
-from stages.detector.crops import cut
+from stages.detector.crops import apply, cut, square_matrix
 from stages.sketches.generator.drawings import encoded, side_of, write_chunk
 
 _AT_ONCE = 60
 _LEAST = 8  # joints that must be known
 _STYLE = "kids"  # of drawings whose style nobody tells: Amateur Drawings and AnimatedDrawings
-_ROOM = 1.25  # side of the square over that of the figure's box
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 
@@ -46,9 +45,10 @@ def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> N
         return
     pictures, joints = [], []
     for figure in rows:
-        square, matrix = _square(figure.image, figure.box, side)
+        matrix = square_matrix(figure.box, side)
+        square = cut(figure.image, matrix, (side, side))
         pictures.append(cv2.imencode(".jpg", cv2.cvtColor(square, cv2.COLOR_RGB2BGR), _QUALITY)[1].tobytes())
-        joints.append(figure.joints @ matrix[:, :2].T + matrix[:, 2])
+        joints.append(apply(matrix, figure.joints))
     arrays: dict[str, np.ndarray] = {
         "joints": np.array(joints, np.float32),
         "depth": np.zeros((len(rows), 16), np.float32),
@@ -58,12 +58,3 @@ def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> N
     words = {"ids": [figure.path.stem for figure in rows], "appearance": nothing, "motion": nothing}
     blank = encoded(np.zeros((8, 8, 3), np.uint8))
     write_chunk(path, pictures, [blank] * len(rows), arrays, words)
-
-
-def _square(picture: np.ndarray, box: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The square (side, side, 3) around a box (4,) px, on the picture's own paper, and the map (2, 3) of points into it."""
-    low, high = box[:2], box[2:]
-    scale = side / max(_ROOM * float((high - low).max()), 8.0)
-    offset = side / 2 - scale * (low + high) / 2
-    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-    return cut(picture, matrix, (side, side)), matrix
