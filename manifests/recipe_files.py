@@ -2,8 +2,9 @@
 
 import difflib
 from importlib import resources
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -19,6 +20,15 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """YAML lets the last of two equal keys win, and a whole section go unseen."""
+        node = super().compose_mapping_node(anchor)
+        names = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for before, key in combinations(names, 2):
+            if before.value == key.value:
+                raise yaml.composer.ComposerError(None, None, f"{key.value} stands here a second time", key.start_mark)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         self.flatten_mapping(node)  # first, as it knows `<<` by its tag
@@ -89,11 +99,21 @@ def _override(data: dict, item: str) -> None:
     if not eq:
         raise UserError(f"--set {item}: expected key=value, as in poses.count=300")
     *parents, leaf = key.strip().split(".")
+    section: Any = Recipe
     for name in parents:
-        data = data.setdefault(name, {})
+        section, default = _field(section, name)
+        data = data.setdefault(name, default)
         if not isinstance(data, dict):
             raise UserError(f"--set {item}: {name} is not a section")
     data[leaf] = _parse_value(item, value)
+
+
+def _field(section: Any, name: str) -> tuple[Any, dict]:
+    """The type of a section's field, and what a recipe without it begins with: of a map its default, as one key alone is changed."""
+    field = getattr(section, "model_fields", {}).get(name)
+    if field is None:
+        return None, {}
+    return field.annotation, dict(field.get_default(call_default_factory=True)) if get_origin(field.annotation) is dict else {}
 
 
 def _parse_value(item: str, value: str) -> Any:

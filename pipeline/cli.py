@@ -43,12 +43,22 @@ def run(
     where = Where.of(executor, ray_address)
     loaded = load_recipe(recipe, overrides)
     url = folder or f"runs/{loaded.name}"
+    _spare(recipe, url)
     summary = run_recipe(loaded, url, until=until or None, retry_failed=retry_failed, where=where)
     print(f"{url}: " + (f"{summary.units} units made" if summary.units else "nothing to do, all is done"))
     if summary.outcomes:
         print(f"{url}: {sum(summary.outcomes.values())} samples planned = " + _sum_of(summary.outcomes))
     for reason, count in summary.rejected.items():
         print(f"  rejected {count:6}  {reason}")
+
+
+def _spare(recipe: str, url: str) -> None:
+    """Raises UserError where a new run would write its recipe over the user's own."""
+    from pipeline.store import RECIPE_FILE
+
+    own = Path(url) / RECIPE_FILE
+    if Path(recipe).exists() and own.exists() and own.samefile(recipe) and not (own.parent / "events").exists():
+        raise UserError(f"{recipe}: the run would write the recipe that it freezes over it; give --run a folder of its own")
 
 
 @app.command()
@@ -90,11 +100,12 @@ def verify(
     held_out: Annotated[str, typer.Option(help="a dataset, or val-600: its val poses must not be in this one's train split")] = "",
 ) -> None:
     """Compare every file with its sha256, and the splits with each other. Exits with 1 where something is wrong."""
-    problems = list(_problems(folder, drop_damaged, held_out))
-    for problem in problems:
-        print(problem)
-    print(f"{folder}: {len(problems)} problems" if problems else f"{folder}: every file is what it should be, nothing is on two sides")
-    raise typer.Exit(1 if problems else 0)
+    count = 0
+    for problem in _problems(folder, drop_damaged, held_out):
+        print(problem, flush=True)
+        count += 1
+    print(f"{folder}: {count} problems" if count else f"{folder}: every file is what it should be, nothing is on two sides")
+    raise typer.Exit(1 if count else 0)
 
 
 def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
@@ -112,7 +123,11 @@ def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
     if not alone:
         yield from find_problems(Pipeline(frozen_recipe(store), store=store), store, drop_damaged)
     if alone or store.exists(f"dataset/{FILE}"):
-        yield from check_dataset(Dataset(folder), open_held_out(held_out) if held_out else None)
+        other = open_held_out(held_out) if held_out else None
+        try:
+            yield from check_dataset(Dataset(folder), other)
+        except UserError as e:  # an index that cannot be read is one problem beside those of the run
+            yield str(e)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from pipeline.plan import ALL, Pipeline
 from pipeline.store import Store
 from pipeline.survey import Survey
 
-_SHARD = re.compile(r"((?:train|val)-.+)\.tar")
+_SHARD = re.compile(r"((?:train|val)-\d{6,})\.tar")
 
 
 def retract_index(pipeline: Pipeline, store: Store) -> None:

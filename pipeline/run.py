@@ -19,11 +19,10 @@ from pipeline.plan import Pipeline, Unit, Wave
 from pipeline.progress import Progress
 from pipeline.prune import prune, retract_index
 from pipeline.registry import STAGES
-from pipeline.store import Store
+from pipeline.store import RECIPE_FILE, Store
 from pipeline.survey import DONE, Survey
 from pipeline.work import Task
 
-RECIPE_FILE = "recipe.yaml"
 _VERDICT = {"sample_id", "outcome", "stage", "reason"}
 
 

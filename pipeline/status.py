@@ -9,8 +9,7 @@ from manifests.recipe import Recipe
 from manifests.recipe_files import parse_recipe
 from pipeline.commit import read_failed
 from pipeline.plan import Pipeline
-from pipeline.run import RECIPE_FILE
-from pipeline.store import Store
+from pipeline.store import RECIPE_FILE, Store
 from pipeline.survey import DONE, Survey
 
 

@@ -5,6 +5,7 @@ On object stores one PUT publishes a whole object, so there is nothing to rename
 
 import hashlib
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from manifests.errors import UserError
 
+RECIPE_FILE = "recipe.yaml"
 TEMP_PREFIX, TEMP_SUFFIX = ".", ".tmp"
+_ONE_SLASH = re.compile(r"(?!file:)[a-z][a-z0-9]+:/(?!/)")
+_OURS = re.compile(r"\..+\.\d+\.tmp")  # .<name>.<host>.<process>.tmp
 ONE_PUT = 5 << 30  # the most that S3 takes in one request
 # gcsfs alone: its newer half asks for the kind of each bucket by gRPC, and what it writes to zonal ones obeys no condition.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
@@ -35,6 +39,8 @@ class Store:
             raise UserError(f"{url}: cannot use this address ({e})") from None
         self.url, self.root = url, root.rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)
+        if self.is_local and _ONE_SLASH.match(url):
+            raise UserError(f"{url}: neither a folder nor an address; did you mean {url.replace(':/', '://', 1)}?")
         self.is_memory = isinstance(self.fs, MemoryFileSystem)
         self.address = self.root if self.is_local else url  # the same place, whatever folder a process works in
 
@@ -106,8 +112,9 @@ def _left_in(folder: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _left_in(entry.path)
-            elif entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX):
+                if not os.path.exists(f"{entry.path}/{RECIPE_FILE}"):  # another run's are its own
+                    yield from _left_in(entry.path)
+            elif _OURS.fullmatch(entry.name):
                 yield entry.path
 
 

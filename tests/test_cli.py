@@ -1,12 +1,15 @@
 """The commands as a user types them, in processes of their own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+from manifests.recipe_files import dump_recipe, load_recipe
 
 SMALL = ["--set", "poses.count=4", "--set", "run.workers=1"]
 
@@ -113,3 +116,26 @@ def test_an_interrupted_run_says_how_to_resume(number, code, tmp_path):
     assert process.returncode == code
     assert "run the same command to resume" in said
     assert not list(folder.rglob("*.tmp"))
+
+
+def test_a_run_beside_its_recipe_does_not_write_over_it(tmp_path):
+    own = tmp_path / "recipe.yaml"
+    own.write_text(text := f"# my own words\n{dump_recipe(load_recipe('smoke'))}")
+    done = skep("run", "recipe.yaml", "--run", ".", cwd=tmp_path)
+    assert done.returncode == 2 and "recipe.yaml: the run would write the recipe that it freezes over it" in done.stderr
+    assert own.read_text() == text and list(tmp_path.iterdir()) == [own]
+
+
+def test_an_unreadable_index_hides_no_other_problem(made, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(made[0], copy)
+    table = sorted((copy / "filter").glob("*.parquet"))[0]
+    for path in (table, copy / "dataset/dataset.json"):
+        path.write_bytes(b"")
+    done = skep("verify", str(copy))
+    assert done.returncode == 1 and table.name in done.stdout and "dataset.json" in done.stdout
+
+
+def test_an_address_with_one_slash_is_no_folder(made, tmp_path):
+    done = skep("push", str(made[0]), "s3:/bucket/mine", cwd=tmp_path)
+    assert done.returncode == 2 and "did you mean s3://bucket/mine?" in done.stderr and not list(tmp_path.iterdir())

@@ -146,3 +146,15 @@ def test_a_damaged_shard_is_not_pushed(smoke_run, tmp_path):
     with pytest.raises(UserError, match=r"val-000000\.tar differs from its sha256; not sent"):
         push(Dataset(tmp_path), str(tmp_path / "there"), lambda line: None)
     assert not (tmp_path / "there" / FILE).exists()
+
+
+def test_an_export_writes_over_no_dataset(smoke_run, tmp_path):
+    dataset = Dataset(smoke_run)
+    before = {path: path.read_bytes() for path in sorted((smoke_run / "dataset").glob("*.tar"))}
+    for export in (export_hmr2, export_coco):
+        with pytest.raises(UserError, match="dataset: a dataset lies there"):
+            export(dataset, smoke_run / "dataset")
+    assert before and before == {path: path.read_bytes() for path in before}
+    (tmp_path / "train-000099.tar").write_bytes(b"")
+    with pytest.raises(UserError, match=r"train-000099\.tar: of another dataset"):
+        export_hmr2(dataset, tmp_path)

@@ -97,3 +97,19 @@ def test_the_docs_name_every_bundled_recipe():
 
 def test_counts_are_shared_out():
     assert share_out(8, ("a", "b", "c")) == {"a": 3, "b": 3, "c": 2}
+
+
+def test_one_key_of_a_map_leaves_the_others():
+    assert load_recipe("demo", ["projections.proportions.chibi=7"]).projections.proportions == {
+        **load_recipe("demo").projections.proportions, "chibi": 7,
+    }  # fmt: skip
+
+
+def test_a_key_may_stand_once(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: twice\nposes: {count: 3}\nposes: {oversample: 2}\n")
+    with pytest.raises(UserError, match=r"twice\.yaml: not YAML, line 3: poses stands here a second time"):
+        load_recipe(str(path))
+    path.write_text("name: merged\nx: &x {a: 1}\n? [a, b]\n: 1\n")
+    with pytest.raises(UserError):
+        load_recipe(str(path))

@@ -298,3 +298,15 @@ def test_an_index_that_is_gone_is_made_again(tmp_path):
     (tmp_path / "dataset/dataset.json").unlink()
     assert _run(tmp_path).units == 1
     assert tree(tmp_path) == before
+
+
+def test_a_run_takes_away_nothing_that_is_not_its_own(tmp_path):
+    _run(tmp_path)
+    other = tmp_path / "other"
+    mine = [tmp_path / "dataset/train-extra.tar", tmp_path / "notes/.draft.tmp", other / "poses/.oil-p00000.parquet.host.77.tmp"]
+    left = tmp_path / "poses/.oil-p00000.parquet.host.77.tmp"
+    for path in (*mine, left, other / "recipe.yaml"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    _run(tmp_path)
+    assert all(path.exists() for path in mine) and not left.exists()

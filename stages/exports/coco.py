@@ -9,7 +9,7 @@ from manifests.dataset import Dataset
 from manifests.skeleton import JOINTS
 from stages.body.figure import Figure
 from stages.body.regressors import KEYPOINTS
-from stages.exports.figures import Body, Exported, exported, keypoints2d
+from stages.exports.figures import Body, Exported, exported, folder_for, keypoints2d
 
 POINTS = KEYPOINTS["coco17"]
 # Bones between POINTS, counted from 1 as COCO does.
@@ -26,7 +26,7 @@ def export_coco(dataset: Dataset, out: Path, body_path: Path | None = None) -> i
     """Write pictures and annotations into the folder `out`; returns the number of samples. Equal datasets give equal bytes."""
     body, count = Body(dataset, body_path), 0
     rows = body.rows("coco17")
-    (out / "annotations").mkdir(parents=True, exist_ok=True)
+    (folder_for(out) / "annotations").mkdir(exist_ok=True)
     for split in sorted({s.split for s in dataset.index.shards}):
         (out / split).mkdir(exist_ok=True)
         images: list[dict] = []

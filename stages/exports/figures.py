@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from manifests.arrays import unpack
-from manifests.dataset import Dataset, ShardFile
+from manifests.dataset import FILE, Dataset, ShardFile
 from manifests.errors import UserError
 from manifests.sample import decode_words
 from stages.body.camera import project
@@ -19,6 +19,14 @@ from stages.body.model import load_body
 from stages.body.regressors import regressor
 from stages.shards.read import Packed, packed_samples
 from stages.shards.tar import refuse
+
+
+def folder_for(out: Path) -> Path:
+    """The folder, made where it is not there. Raises UserError where it holds a dataset, whose shards would be written over."""
+    if (out / FILE).exists():
+        raise UserError(f"{out}: a dataset lies there, and its shards would be written over; export into a folder of its own")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from manifests.dataset import Dataset
+from manifests.errors import UserError
 from manifests.skeleton import SMPL_JOINTS
-from stages.exports.figures import Body, Exported, exported, keypoints2d
+from stages.exports.figures import Body, Exported, exported, folder_for, keypoints2d
 
 # 25 points of OpenPose, then 19 more of SPIN's: the LSP ones, pelvis and thorax; spine, jaw and head of Human3.6M are not known here.
 _UNKNOWN = 3
@@ -27,13 +28,17 @@ def export_hmr2(dataset: Dataset, out: Path, body_path: Path | None = None) -> i
     """Write a tar for each shard into the folder `out`; returns the number of samples. Equal datasets give equal bytes."""
     body, count = Body(dataset, body_path), 0
     rows = _rows(body)
-    out.mkdir(parents=True, exist_ok=True)
+    foreign = {path.name for path in folder_for(out).glob("*.tar")} - {shard.shard for shard in dataset.index.shards}
+    if foreign:
+        raise UserError(f"{out / min(foreign)}: of another dataset; export into a folder of its own")
     for shard in dataset.index.shards:
-        with tarfile.open(out / shard.shard, "w", format=tarfile.USTAR_FORMAT) as tar:
+        part = out / f".{shard.shard}.part"
+        with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
             for sample in exported(dataset, shard):
                 _add(tar, f"{sample.sample_id}.{sample.extension}", sample.image)
                 _add(tar, f"{sample.sample_id}.data.pyd", _pickled([person(sample, body, rows)]))
                 count += 1
+        part.replace(out / shard.shard)
     return count
 
 
