@@ -26,8 +26,8 @@ BANK = 4096  # poses of the prior that a limb is compared with
 NEAR = 0.5  # about radians: two rotations this far apart are alike
 BEYOND = np.radians(10)  # beyond a joint's limits by so much costs half a nat
 LEAN = 0.02  # metres of depth along a bone: flatter ones look the same reflected
-# Nats that a bone costs which leans the other way than the network says, and what the prior's count for it: both the likeliest
-# for 596 limbs of 149 drawings.
+# Nats that a bone costs which leans the other way than the network says, and the share that the prior's nats count: of those tried
+# on 596 limbs of 149 drawings, the two that, limits aside, make the truth likeliest.
 TRUST, COMMON = 0.4, 0.2
 
 
