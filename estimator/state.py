@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from itertools import count
 from pathlib import Path
 
 from stages.tensorfile import write_atomically, write_tensors
@@ -17,6 +18,15 @@ def publish(state: State, out: Path) -> None:
     words = json.dumps({**state.identity, "sha256": _sha256(out / MODEL)}, indent=1, sort_keys=True)
     write_atomically(out / WORDS, words.encode() + b"\n")
     (out / CHECKPOINT).unlink(missing_ok=True)
+
+
+def keep(out: Path, names: tuple[str, ...]) -> Path:
+    """What another training left in `out` and this one would replace: moved into a folder of its own, which is returned."""
+    folder = next(f for number in count(1) if not (f := out / f"earlier-{number}").exists())
+    folder.mkdir()
+    for name in names:
+        (out / name).rename(folder / name)
+    return folder
 
 
 def finished(out: Path) -> dict | None:

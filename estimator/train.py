@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from estimator.models import build, default_device
 from estimator.ranks import Ranks, joined
 from estimator.skeleton import Skeleton
 from estimator.start import start_digest, starting_weights
-from estimator.state import CHECKPOINT, MODEL, finished, publish
+from estimator.state import CHECKPOINT, MODEL, WORDS, finished, keep, publish
 from estimator.steps import Steps, held_out
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
-from stages.training import State, interruptible
+from stages.training import State, alone_in, interruptible
 
 # Change it when the same recipe would train to other weights.
 VERSION = 4
@@ -43,7 +43,8 @@ Log = Callable[[str], None]
 def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, log: Log = print) -> Path:
     """Train the config's model on the train split for `config.steps` steps and return `<out>/model.safetensors`.
 
-    A finished training is left alone, an unfinished one goes on from its last checkpoint. Other data, recipe or body start over.
+    A finished training is left alone, an unfinished one goes on from its last checkpoint. Other data, recipe or body start over; what
+    was there of the other training is kept in `<out>/earlier-1` and so on.
     """
     model, config = load_body(body), absolute(config)
     skeleton = Skeleton(model)
@@ -51,8 +52,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     if finished(out) == identity:
         log(f"{out / MODEL}: trained already, nothing to do")
         return out / MODEL
-    out.mkdir(parents=True, exist_ok=True)
-    with interruptible(), fixed_threads(), joined() as ranks:
+    with interruptible(), fixed_threads(), joined() as ranks, alone_in(out) if ranks.first else nullcontext():
         check_shares(config, ranks.size)
         sketches, criterion = (
             Sketches(dataset, "train", config.size, config.styles, config.samples),
@@ -110,6 +110,8 @@ class _Training:
                 raise
         if self.ranks.first:
             self._calibrate()
+            if finished(self.out):
+                self.log(f"the model that was here is kept in {keep(self.out, (MODEL, WORDS))}")
             publish(self.state, self.out)
         self.ranks.wait()
 
@@ -129,7 +131,9 @@ class _Training:
         words, changed = self.state.restore()
         step = words.get("step", 0)
         if changed:
-            self.log(f"starting over: since the checkpoint, {', '.join(changed)} changed")
+            self.ranks.wait()  # until all have seen it
+            kept = f"; it is kept in {keep(self.out, (CHECKPOINT,))}" if self.ranks.first else ""
+            self.log(f"starting over: since the checkpoint, {', '.join(changed)} changed{kept}")
         if step:
             self.log(f"going on after step {step} of {self.config.steps}")
         return step

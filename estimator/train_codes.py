@@ -30,7 +30,7 @@ from stages.detector.weights import load_into, write_half
 from stages.poses.kinematics import mirrored
 from stages.poses.stage import Poses
 from stages.tensorfile import read_tensors
-from stages.training import State, interruptible
+from stages.training import State, alone_in, interruptible
 
 VERSION = 4  # change it when the same poses would train to other weights
 DEFAULT = CodesSize()
@@ -66,7 +66,6 @@ def train_codes(
 ) -> dict[str, float]:
     """Train on poses (N, 24, 3, 3), in arithmetic of `dtype`, and write codes.safetensors to `out`; what is lost of the held-out ones.
     It can be stopped."""
-    out.mkdir(parents=True, exist_ok=True)
     identity = {"version": VERSION, "seed": seed, "steps": steps, "poses": len(poses), "size": asdict(size), "dtype": dtype}
     identity["poses_sha256"] = hashlib.sha256(np.ascontiguousarray(poses).tobytes()).hexdigest()
     with torch.random.fork_rng(devices=[]):
@@ -75,7 +74,7 @@ def train_codes(
     set_dtype(net, getattr(torch, dtype))
     state, skeleton = State(net, out / "codes.checkpoint.safetensors", identity, EMA), Skeleton(load_body())
     known = torch.from_numpy(np.concatenate([poses, mirrored(poses)])[:, 1:].astype(np.float32))
-    with interruptible():
+    with alone_in(out), interruptible():
         for step in range(state.resume().get("step", 0), steps):
             loss = _step(state, skeleton, known, step, steps, seed)
             if (step + 1) % _SAVE_EVERY == 0:

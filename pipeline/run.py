@@ -82,24 +82,26 @@ class _Runner:
         self.progress = Progress(list(pipeline.by_name), store, "warning" if quiet else pipeline.recipe.run.log_level)
         self._order = random.Random(shuffle) if shuffle is not None else None
         self._count = 0
+        self._retracted = False
         self._planned_samples = 0
 
     def drive(self) -> Summary:
         if self._all_done():
-            self._freeze()
             for wave in self._waves():
                 self._announce(wave)
+            self._freeze()
             return self._ended()
         if self.survey.needs_cleaned(self._units()):
             self.survey = Survey(self.pipeline, self.store, self.survey.retry_failed, revive=True)
         with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
-            self._freeze()
+            if not self.store.exists(RECIPE_FILE):
+                self._freeze()
             for wave in self._waves():
                 self._flow(wave, executor)
         return Summary(self._count, {}, {}) if self.until else self._ended()
 
     def _freeze(self) -> None:
-        """Once the recipe's files have been read and its executor is up; until then the folder keeps the last recipe that could run."""
+        """Once a first unit is done; until then the folder keeps the last recipe that could run, where it has one."""
         self.store.write(RECIPE_FILE, dump_recipe(self.pipeline.recipe).encode())
 
     def _ended(self) -> Summary:
@@ -158,8 +160,9 @@ class _Runner:
 
     def _start(self, unit: Unit, executor: Executor) -> None:
         stage = self.pipeline.by_name[unit.stage]
-        if self._count == 0:
+        if unit.closing and not self._retracted:  # the first that writes into the dataset
             retract_index(self.pipeline, self.store)
+            self._retracted = True
         if not self.progress.tallies[unit.stage].first:
             executor.prepare(stage, self.pipeline.configs[unit.stage])
         self.progress.begun(unit.stage)
@@ -168,6 +171,8 @@ class _Runner:
         executor.submit(Task.of(unit, self.survey.inputs(unit), declared, stage.scope == "dataset", device))
 
     def _finished(self, unit: Unit, row: dict) -> None:
+        if not self._count:
+            self._freeze()
         self._count += 1
         self.survey.finished(unit, row.pop("lineage"), row)
         self.progress.unit(row)

@@ -1,5 +1,6 @@
 """Everything that a training changes: weights, their running average, the optimizer. It goes to one checkpoint and back."""
 
+import fcntl
 import signal
 import threading
 from collections.abc import Iterator
@@ -138,6 +139,18 @@ def differences(old: dict, new: dict) -> list[str]:
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """One training at a time in a folder, which is made where there is none; the second is refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another training runs here; wait for it, or name another folder") from None
+        yield
 
 
 @contextmanager

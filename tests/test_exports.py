@@ -3,13 +3,14 @@
 import io
 import json
 import pickletools
+import shutil
 import tarfile
 
 import numpy as np
 import pytest
 
 from manifests.arrays import unpack
-from manifests.dataset import FILE, Dataset
+from manifests.dataset import CARD, FILE, Dataset
 from manifests.errors import UserError
 from pipeline.push import files, push
 from pipeline.store import Store
@@ -17,6 +18,7 @@ from stages.annotated.reader import read_annotated
 from stages.exports.coco import export_coco
 from stages.exports.figures import Body, exported
 from stages.exports.hmr2 import _rows, export_hmr2, person
+from tests.conftest import tree
 
 PERSON = {
     "keypoints_2d": (44, 3), "keypoints_3d": (44, 4), "center": (2,), "scale": (2,), "body_pose": (72,), "betas": (10,),
@@ -146,6 +148,38 @@ def test_a_damaged_shard_is_not_pushed(smoke_run, tmp_path):
     with pytest.raises(UserError, match=r"val-000000\.tar differs from its sha256; not sent"):
         push(Dataset(tmp_path), str(tmp_path / "there"), lambda line: None)
     assert not (tmp_path / "there" / FILE).exists()
+
+
+def _copied(smoke_run, folder, **changes):
+    """The dataset of a run, with other words in its index."""
+    shutil.copytree(smoke_run / "dataset", folder)
+    index = Dataset(smoke_run).index.model_copy(update=changes)
+    (folder / FILE).write_bytes(index.to_bytes())
+    return Dataset(folder)
+
+
+def test_a_push_that_cannot_be_read_leaves_the_older_dataset(smoke_run, tmp_path):
+    older = _copied(smoke_run, tmp_path / "there", title="older")
+    newer, first = _copied(smoke_run, tmp_path / "newer"), older.index.shards[0].shard
+    (tmp_path / "there" / first).write_bytes(b"of the older")
+    (tmp_path / "newer" / first).unlink()
+    with pytest.raises(UserError, match=f"{first}: this file is missing"):
+        push(newer, older.url, lambda line: None)
+    (tmp_path / "newer" / CARD).write_bytes(b"")
+    with pytest.raises(UserError, match=rf"{CARD}: this file is empty"):
+        push(newer, older.url, lambda line: None)
+    assert Dataset(tmp_path / "there").digest == older.digest
+
+
+def test_a_push_goes_over_nothing_but_an_older_state_of_its_own(smoke_run, tmp_path):
+    _copied(smoke_run, tmp_path / "there", name="other")
+    (tmp_path / "run/dataset").mkdir(parents=True)
+    (tmp_path / "run/recipe.yaml").write_bytes(b"")
+    for place, sentence in (("there", "the dataset other lives there, not smoke"), ("run", "a run lives"), ("run/dataset", "a run lives")):
+        before = tree(tmp_path)
+        with pytest.raises(UserError, match=sentence):
+            push(Dataset(smoke_run), str(tmp_path / place), lambda line: None)
+        assert tree(tmp_path) == before
 
 
 def test_an_export_writes_over_no_dataset(smoke_run, tmp_path):

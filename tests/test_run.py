@@ -211,15 +211,26 @@ def test_drop_damaged_is_told_who_holds_the_folder(tmp_path):
         list(verify(Pipeline(toy_recipe(), SPECS), Store(str(tmp_path)), drop=True))
 
 
-@pytest.mark.parametrize("sketches", ["Blobs", "Gpu"])
-def test_a_launch_that_cannot_begin_leaves_the_recipe(tmp_path, sketches, monkeypatch):
+@pytest.mark.parametrize("sketches", ["Blobs", "Gpu", "Unready"])
+def test_a_launch_that_cannot_begin_leaves_recipe_and_dataset(tmp_path, sketches, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    _run(tmp_path / "run")
-    before = (tmp_path / "run/recipe.yaml").read_text()
-    wrong = {"body__path": str(tmp_path / "tpyo.npz")} if sketches == "Blobs" else {"run__device": "cuda", "poses__count": 60}
+    folder = tmp_path / "run"
+    _run(folder)
+    before = {**tree(folder), "recipe": (folder / "recipe.yaml").read_text()}
+    wrong = {"Blobs": {"body__path": str(tmp_path / "tpyo.npz")}, "Gpu": {"run__device": "cuda", "poses__count": 60}}.get(sketches, {})
     with pytest.raises(UserError, match=r"cannot read|needs a GPU"):
-        run(toy_recipe(run__workers=0, **wrong), str(tmp_path / "run"), specs(sketches), quiet=True)
-    assert (tmp_path / "run/recipe.yaml").read_text() == before
+        run(toy_recipe(run__workers=0, **wrong), str(folder), specs(sketches), quiet=True)
+    assert {**tree(folder), "recipe": (folder / "recipe.yaml").read_text()} == before
+
+
+def test_a_dataset_stays_whole_until_its_shards_are_made_again(tmp_path):
+    _run(tmp_path)
+    before = _dataset(tmp_path)
+    other = toy_recipe(poses__count=10, run__workers=0)
+    _run(tmp_path, other, until="select")
+    assert _dataset(tmp_path) == before
+    _run(tmp_path, other, until="shards")
+    assert not (tmp_path / "dataset/dataset.json").exists()
 
 
 def test_a_cleaned_folder_refuses_nothing_damaged(tmp_path):

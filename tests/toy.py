@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from manifests.errors import UserError
 from manifests.randomness import split_of
 from manifests.recipe import Recipe
 from manifests.recipe_files import check_recipe
@@ -125,6 +126,15 @@ class Gpu(Blobs):
     """Wants a GPU."""
 
     resources = Resources(gpus=1)
+
+
+class Unready(Blobs):
+    """Another version, and nothing that it needs is there."""
+
+    version = 2
+
+    def setup(self, device):
+        raise UserError("cannot read the brushes")
 
 
 class Chosen(Select):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.detector.loader import Steps
-from stages.training import State, stream
+from stages.training import State, alone_in, stream
 
 EMA = 0.998
 _WARM, _FLOOR = 0.04, 0.01  # share of the training in which the rate rises; share of it that is left at the end
@@ -50,9 +50,8 @@ class Pace:
 
 def fit(job: Job, out: Path, identity: dict, pace: Pace, log: Callable[[str], None] = print) -> bool:
     """Train from the last checkpoint to the end, or to a signal; whether the end was reached."""
-    out.mkdir(parents=True, exist_ok=True)
     state = State(job.net.to(pace.device), out / f"{job.name}.checkpoint.safetensors", identity, EMA)
-    with _stoppable() as stopped:
+    with alone_in(out), _stoppable() as stopped:
         return _Fit(job, state, out, pace, log).run(stopped)
 
 

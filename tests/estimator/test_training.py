@@ -23,6 +23,7 @@ from estimator.profile import changes
 from estimator.ranks import Ranks
 from estimator.skeleton import Skeleton
 from estimator.start import starting_weights
+from estimator.state import finished
 from estimator.steps import Steps, held_out
 from estimator.train import schedule, train
 from estimator.train_codes import train_codes
@@ -33,7 +34,7 @@ from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
 from stages.body.model import load_body
 from stages.tensorfile import read_tensors
-from stages.training import differences
+from stages.training import alone_in, differences
 from tests.estimator.figures import TINY, write_index
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +73,23 @@ def test_a_changed_recipe_starts_over_and_says_so(dataset, tmp_path, monkeypatch
         train(dataset, tmp_path, TINY, 1, None, log=_stop_after(3))
     lines: list[str] = []
     train(dataset, tmp_path, TINY.model_copy(update={"lr": 0.01, "steps": 3}), 1, None, log=lines.append)
-    assert lines[0] == "starting over: since the checkpoint, config.lr, config.steps changed"
+    assert lines[0] == f"starting over: since the checkpoint, config.lr, config.steps changed; it is kept in {tmp_path}/earlier-1"
+    assert read_tensors(tmp_path / "earlier-1/checkpoint.safetensors")[1]["step"] == 2
     assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": 4}) == ["b.c", "d"]
+
+
+def test_a_finished_model_is_kept_beside_the_next(dataset, tmp_path):
+    one_step, lines = TINY.model_copy(update={"steps": 1}), list[str]()
+    first = train(dataset, tmp_path, one_step, 1, None, log=lambda _: None).read_bytes()
+    words = finished(tmp_path)
+    second = train(dataset, tmp_path, one_step, 2, None, log=lines.append).read_bytes()
+    assert f"the model that was here is kept in {tmp_path}/earlier-1" in lines
+    assert finished(tmp_path / "earlier-1") == words and (tmp_path / "earlier-1/model.safetensors").read_bytes() == first != second
+
+
+def test_two_trainings_do_not_share_a_folder(dataset, tmp_path):
+    with alone_in(tmp_path), pytest.raises(UserError, match="another training runs here"):
+        train(dataset, tmp_path, TINY, 1, None, log=lambda _: None)
 
 
 def test_torn_weights_are_named(tmp_path):

@@ -52,6 +52,8 @@ def test_a_finished_stage_is_left_alone_and_a_changed_one_refused(trained, tmp_p
     training.profile = load_profile("tiny", ["vae.rate=0.01"])
     with pytest.raises(UserError, match=r"made with another config\.rate"):
         training.run("vae")
+    with pytest.raises(UserError, match=r"finished with another config\.rate; name another folder"):
+        Training(trained, load_profile("tiny", ["vae.rate=0.01"])).run("vae")
 
 
 def test_stages_come_in_order(trained, tmp_path):

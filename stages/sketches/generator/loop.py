@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 
+from manifests.errors import UserError
 from manifests.randomness import generator
 from stages.sketches.generator.config import Stretch
 from stages.sketches.generator.drawings import encoded
 from stages.tensorfile import write_atomically
-from stages.training import State, interruptible, stream
+from stages.training import State, alone_in, differences, interruptible, stream
 
 CHECKPOINT, DONE, TENSORBOARD, GRIDS = "checkpoint.safetensors", "done.json", "tensorboard", "grids"
 _LOG_EVERY = 10
@@ -67,12 +68,14 @@ def steps_of(config: Stretch) -> int:
 
 def train(job: Job, folder: Path, workers: int, log: Log = print, stop_after: int | None = None) -> bool:
     """Train to the end, or for `stop_after` steps more; whether the end was reached. A finished stage is left alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if finished(folder) == job.identity:
+    done = finished(folder)
+    if done == job.identity:
         log(f"{job.name}: trained already, see {folder}")
         return True
+    if done is not None:
+        raise UserError(f"{folder}: finished with another {', '.join(differences(done, job.identity))}; name another folder")
     last = steps_of(job.config)
-    with interruptible():
+    with alone_in(folder), interruptible():
         state = _state(job, folder)
         first = int(state.resume().get("step", 0))
         log(f"{job.name}: step {first} of {last}, {job.config.batch} samples each; {job.notes()}")
