@@ -5,7 +5,7 @@ Pixels count from the top-left corner; the centre of the first pixel is (0.5, 0.
 A row whose `reason` is not empty was rejected by that stage: later stages never see it, the table keeps it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -197,6 +197,11 @@ JUDGED = pa.schema([
 def shape_of(field: pa.Field) -> tuple[int, ...]:
     """Shape of one row of a tensor field."""
     return tuple(int(n) for n in field.metadata[b"shape"].decode().split("x"))
+
+
+def part_of(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """Some fields of a schema, each once."""
+    return pa.schema([schema.field(name) for name in dict.fromkeys(names)])
 
 
 def tensor_names(schema: pa.Schema) -> list[str]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from manifests.dataset import FILE
 from manifests.errors import UserError
+from manifests.schema import FAILED, part_of
 from pipeline.store import HashedFile, StagedFile, Store
 
 MARKER_SUFFIX = ".done.json"
@@ -98,22 +99,48 @@ def failed_name(stage: str, unit: str) -> str:
     return f"{stage}/{unit}.failed.parquet"
 
 
-def read_table(store: Store, name: str, columns: list[str] | None = None) -> pa.Table:
-    """A committed table, read without Arrow's threads (as pq.read_table would not): a process that ends beside them may abort."""
-    with opened(store, name) as file:
-        return file.read(columns, use_threads=False)
+class Columns:
+    """Columns of an open table, to read from."""
+
+    def __init__(self, file: pq.ParquetFile, schema: pa.Schema):
+        self._file, self._schema = file, schema
+        known = file.schema_arrow
+        if any(field.name not in known.names or known.field(field.name).type != field.type for field in schema):
+            raise pa.ArrowInvalid("other columns")  # nothing guards the end of the file, where they are named
+
+    def all(self, *names: str) -> pa.Table:
+        """Every row of the named columns, or of all. Arrow's threads are left out: a process that ends beside them may abort."""
+        names = names or tuple(self._schema.names)
+        table = self._mine(self._file.read(list(names), use_threads=False), names)
+        if len(table) != self._file.metadata.num_rows:
+            raise pa.ArrowInvalid("other rows")
+        return table
+
+    def groups(self, numbers: list[int]) -> pa.Table:
+        """The rows of some row groups."""
+        return self._mine(self._file.read_row_groups(numbers, self._schema.names, use_threads=False), self._schema.names)
+
+    def _mine(self, table: pa.Table, names: Iterable[str]) -> pa.Table:
+        schema = part_of(self._schema, names)
+        return pa.table(table.select(schema.names).columns, schema=schema)
+
+
+def read_table(store: Store, name: str, schema: pa.Schema) -> pa.Table:
+    """The columns of `schema` from a committed table. Raises as `opened` does."""
+    with opened(store, name, schema) as columns:
+        return columns.all()
 
 
 @contextmanager
-def opened(store: Store, name: str) -> Iterator[pq.ParquetFile]:
-    """A committed table to read from. Raises DamagedTable where it is gone or its bytes have changed."""
+def opened(store: Store, name: str, schema: pa.Schema) -> Iterator[Columns]:
+    """The columns of `schema` in a committed table. Raises DamagedTable where it is gone or its bytes have changed."""
     mend = f"`skep verify {store.url} --drop-damaged` finds what else is, and the next run makes it again"
     try:
         with store.open(name) as raw:
-            yield pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True)
+            yield Columns(pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True), schema)
     except FileNotFoundError:
         raise DamagedTable(f"{store.url}: {name} is missing; {mend}") from None
-    except (pa.ArrowException, OSError) as e:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as e:
         if getattr(e, "errno", None):
             raise
         raise DamagedTable(f"{store.url}: {name} is damaged; {mend}") from None
@@ -131,7 +158,7 @@ def read_marker(store: Store, stage: str, unit: str) -> Marker | None:
 def read_failed(store: Store, stage: str, unit: str) -> pa.Table | None:
     """schema.FAILED of a unit, None where nothing failed. The marker says so: a file may be of an earlier commit."""
     marker, name = read_marker(store, stage, unit), failed_name(stage, unit)
-    return read_table(store, name) if marker and name in marker.files and not marker.cleaned else None
+    return read_table(store, name, FAILED) if marker and name in marker.files and not marker.cleaned else None
 
 
 class UnitSink:

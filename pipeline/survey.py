@@ -72,7 +72,7 @@ class Survey:
         if self.state(unit).kind != DONE:
             return None
         try:
-            return read_table(self.store, table_name(*unit.key))
+            return read_table(self.store, table_name(*unit.key), self.pipeline.by_name[unit.stage].writes)
         except DamagedTable:
             if self.lenient:
                 return None

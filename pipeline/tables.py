@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.sample import style_of
-from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE
+from manifests.schema import LOSSES, PLANNED, REASON, SAMPLE_ID, SPLIT, STYLE, part_of
 from manifests.stage import Stage
 from pipeline.commit import ROW_GROUP, opened, read_failed, read_table, table_name
 from pipeline.partitions import partition_of
@@ -96,15 +96,17 @@ class Reader:
 
     def _read_rows(self, stage: str, unit: str, columns: list[str], ids: pa.ChunkedArray) -> pa.Table:
         """Only the row groups that hold the samples: shards take few rows from each of many tables."""
-        with opened(self.store, table_name(stage, unit)) as file:
-            have = file.read(["sample_id"], use_threads=False).column("sample_id")
-            rows = pc.index_in(ids, have).to_pylist()
-            groups = sorted({row // ROW_GROUP for row in rows})
-            table = file.read_row_groups(groups, ["sample_id", *columns], use_threads=False)
+        with opened(self.store, table_name(stage, unit), self._schema(stage, ("sample_id", *columns))) as committed:
+            rows = pc.index_in(ids, committed.all("sample_id").column("sample_id")).to_pylist()
+            table = committed.groups(sorted({row // ROW_GROUP for row in rows}))
         return table.take(pc.index_in(ids, table.column("sample_id")))
 
     def _read(self, stage: str, unit: str, columns: tuple[str, ...] | None) -> pa.Table:
-        return read_table(self.store, table_name(stage, unit), list(columns) if columns else None)
+        return read_table(self.store, table_name(stage, unit), self._schema(stage, columns))
+
+    def _schema(self, stage: str, columns: tuple[str, ...] | None) -> pa.Schema:
+        writes = self.pipeline.by_name[stage].writes
+        return part_of(writes, columns) if columns else writes
 
     def losses(self, stage: type[Stage], unit: str) -> pa.Table:
         """schema.LOSSES of one unit: rows that a stage rejected or that failed in it."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import UserError
+from manifests.schema import VERDICTS
 from manifests.stage import KEEP, REJECT
 from pipeline.commit import read_table
 from pipeline.decisions import FILE, decide, read_decisions, summary
@@ -21,7 +22,7 @@ RECIPE = toy_recipe(run__workers=0)
 
 
 def _verdicts(folder):
-    rows = read_table(Store(str(folder)), "select/round-0.parquet").to_pylist()
+    rows = read_table(Store(str(folder)), "select/round-0.parquet", VERDICTS).to_pylist()
     return {row["sample_id"]: row for row in rows}
 
 

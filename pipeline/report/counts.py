@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from manifests.schema import part_of
 from manifests.stage import Fact, Stage
 from pipeline.commit import read_table, table_name
 from pipeline.report.folder import PASSED, Folder
@@ -24,7 +25,7 @@ def distributions(folder: Folder) -> list[dict]:
 def _of_stage(folder: Folder, stage: type[Stage], group_of: dict[str, str]) -> list[dict]:
     teller, tallies = stage(folder.pipeline.configs[stage.name]), dict[str, _Tally]()
     for unit in folder.units[stage.name]:
-        table = read_table(folder.store, table_name(stage.name, unit), ["sample_id", *stage.told])
+        table = read_table(folder.store, table_name(stage.name, unit), part_of(stage.writes, ["sample_id", *stage.told]))
         groups = [group_of.get(sample_id) for sample_id in table["sample_id"].to_pylist()]
         for group in ("kept", "lost"):
             rows = table.filter(pa.array([mine == group for mine in groups], pa.bool_()))

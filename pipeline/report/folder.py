@@ -66,7 +66,7 @@ class Folder:
         """schema.LOSSES of every sample that a table names; of those PASSED, `stage` is the last that they have passed."""
         closing = self.pipeline.segments[0].closing
         if closing and self.is_judged:
-            return read_table(self.store, table_name(closing.name, self.units[closing.name][-1]), LOSSES.names)
+            return read_table(self.store, table_name(closing.name, self.units[closing.name][-1]), LOSSES)
         tables = [LOSSES.empty_table()]
         for name, stages in self.stages_of.items():
             tables += [self.reader.losses(stage, name) for stage in stages]

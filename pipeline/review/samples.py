@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from manifests.errors import UserError
 from manifests.sample import style_of
-from manifests.schema import SCORE, rows_of
+from manifests.schema import SCORE, part_of, rows_of
 from manifests.stage import Stage
 from pipeline.commit import read_table, table_name
 from pipeline.plan import Pipeline
@@ -60,8 +60,9 @@ class Samples:
         row = self._row(sample_id, _SHOWN)
         return {name: row[name].tolist() if hasattr(row[name], "tolist") else row[name] for name in _SHOWN}
 
-    def _columns(self) -> list[str]:
-        return ["sample_id", "reason", *(name for name in self._stage.writes.names if name.startswith(SCORE))]
+    def _columns(self) -> pa.Schema:
+        writes = self._stage.writes
+        return part_of(writes, ["sample_id", "reason", *(name for name in writes.names if name.startswith(SCORE))])
 
     def _row(self, sample_id: str, columns: tuple[str, ...]) -> dict:
         table = self._reader.gather(columns, self.find(sample_id).unit, pa.chunked_array([[sample_id]]))
