@@ -39,14 +39,14 @@ READY := $(VENV)/.ready
 SKEP := $(BIN)/skep
 # Memory that a step gives back is kept for the next one: on CPUs a quarter of a training would go to fetching it anew.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set $(s))
+MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set '$(s)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations data-size poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test kill-demo bench-labels bench-drawing bench-filter bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
-	@echo; echo "variables: RECIPE=$(RECIPE) RUN=$(RUN) EXECUTOR=$(EXECUTOR) SET='poses.count=300 run.workers=4'"
+	@echo; echo "variables: RECIPE=$(RECIPE) RUN=$(RUN) EXECUTOR=$(EXECUTOR) SET='poses.count=300 styles=[ink,kids]' (no blank within a value)"
 
 setup: $(READY) ## make .venv with the pinned packages
 
@@ -87,7 +87,7 @@ dataset: $(READY) ## run all stages of RECIPE
 	$(MAKE_RUN)
 
 train: $(READY) ## train MODEL (pose2pose, sketch2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
-	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
+	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
 
 train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses of RECIPE's train split into CODES
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.train_codes $(CODES) --recipe $(RECIPE)
@@ -104,10 +104,10 @@ ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS:
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.ablations $(ABLATIONS)
 
 data-size: $(READY) ## does more data teach more? trains on the first SIZES samples of RUN into SCALE, the recipe's sizes or PROFILE
-	$(KEEP_MEMORY) $(BIN)/python -m estimator.data_size $(RUN) $(SCALE) $(SIZES) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set $(s))
+	$(KEEP_MEMORY) $(BIN)/python -m estimator.data_size $(RUN) $(SCALE) $(SIZES) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
-	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set $(s))
+	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set '$(s)')
 
 status: $(READY) ## what of RUN is done, stale, failed, to do
 	$(SKEP) status $(RUN)
@@ -146,7 +146,7 @@ train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:f
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 
 train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:path', SET='unet.batch=8'
-	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set $(s))
+	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set '$(s)')
 
 evaluate-generator: $(READY) ## how well MODEL (default: the bundled one) draws EACH poses a style; TEACHER=folder of many steps, SHEETS=folder
 	$(BIN)/python -m stages.sketches.generator.evaluate --each $(EACH) $(if $(MODEL),--model $(MODEL)) $(if $(TEACHER),--teacher $(TEACHER)) $(if $(wildcard $(GENERATOR)/library/train),--library $(GENERATOR)/library) $(if $(SHEETS),--sheets $(SHEETS))

@@ -1,7 +1,6 @@
 """What Sketch2PoseNet stands on and does not train, generator, detector and codes: where each lies, and the digest that vouches for it."""
 
 from pathlib import Path
-from typing import Any
 
 from estimator.state import BUNDLED
 from manifests.errors import UserError
@@ -22,14 +21,6 @@ def footing(config: Estimator) -> dict[str, Path]:
         if not path.exists():
             raise UserError(f"estimator.{name}: {path} is not there")
     return places
-
-
-def absolute(config: Estimator) -> Estimator:
-    """The config with absolute paths: a trained model is loaded from anywhere, and ranks of Ray stand in folders of their own."""
-    places: dict[str, Any] = {name: path.absolute() for name in _PARTS if (path := getattr(config, name))}
-    if config.start not in ("", "bundled"):
-        places["start"] = str(Path(config.start).absolute())
-    return config.model_copy(update=places)
 
 
 def digests(config: Estimator) -> dict[str, str]:

@@ -12,12 +12,10 @@ def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: P
     dataset, body and out are on storage that all nodes share; returns `<out>/model.safetensors`. Needs ray[train]. Raises UserError for
     what the ranks would refuse.
     """
-    from estimator.footing import absolute
     from estimator.skeleton import Skeleton
     from estimator.train import check_shares, identity_of
     from stages.body.model import load_body
 
-    config = absolute(config)
     check_shares(config, ranks)
     identity_of(dataset, config, seed, Skeleton(load_body(body)))  # a mistake is a sentence here, not a traceback of every rank
 

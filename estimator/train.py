@@ -15,7 +15,7 @@ from estimator.baseline import mean_pose
 from estimator.batch import Batch
 from estimator.calibration import CALIBRATION, calibrated
 from estimator.data import Sketches, dataset_digest
-from estimator.footing import absolute, digests
+from estimator.footing import digests
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.mixed import set_dtype
 from estimator.models import build, default_device
@@ -46,7 +46,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     A finished training is left alone, an unfinished one goes on from its last checkpoint. Other data, recipe or body start over; what
     was there of the other training is kept in `<out>/earlier-1` and so on.
     """
-    model, config = load_body(body), absolute(config)
+    model = load_body(body)
     skeleton = Skeleton(model)
     identity = identity_of(dataset, config, seed, skeleton)
     if finished(out) == identity:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Style = Literal["cartoon", "oil", "ink", "charcoal", "stick", "kids"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -11,7 +11,21 @@ Weight = Annotated[float, Field(ge=0)]
 Fill = Annotated[float, Field(ge=0.1, le=1)]
 Degrees = Annotated[float, Field(ge=0, le=180)]
 Count = Annotated[int, Field(ge=1)]
+StageName = Literal["poses", "projections", "sketches", "filter", "select", "shards", "index"]
 
+
+def _not_empty(value: Any) -> Any:
+    if value == "":
+        raise ValueError("expected a path")  # an empty one would be the folder that somebody stands in
+    return value
+
+
+def _whole_start(value: str) -> str:
+    return value if value in ("", "bundled") else str(Path(value).absolute())
+
+
+# Whole from the start: a run is gone on with, and a model loaded, from any folder.
+GivenPath = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(Path.absolute)]
 # A field that plans how much is made; it changes no sample, so no fingerprint of a partition covers it.
 PLAN_ONLY: dict[str, Any] = {"plan_only": True}
 
@@ -25,7 +39,7 @@ class Section(BaseModel):
 class Body(Section):
     """The body model. `path`: an SMPL, SMPL-H or SMPL-X file, .npz or official .pkl; null is the bundled CC0 body."""
 
-    path: Path | None = Field(None, json_schema_extra={"content": True})
+    path: GivenPath | None = Field(None, json_schema_extra={"content": True})
 
 
 class Split(Section):
@@ -47,7 +61,7 @@ class _Source(Section):
 class _Clips(_Source):
     """Recordings. `rate`: frames a second that stand for a recording; `mirror`: half of the poses as a mirror shows them."""
 
-    path: Path = Field(json_schema_extra={"content": True}, description="a file, or a folder that is searched for files")
+    path: GivenPath = Field(json_schema_extra={"content": True}, description="a file, or a folder that is searched for files")
     rate: Annotated[float, Field(gt=0, le=1000)] = 10
     mirror: bool = True
 
@@ -62,7 +76,7 @@ class PriorSource(_Source):
     """A learned prior. `path`: weights from `make train-prior`; null is the bundled one."""
 
     kind: Literal["prior"] = "prior"
-    path: Path | None = Field(None, json_schema_extra={"content": True})
+    path: GivenPath | None = Field(None, json_schema_extra={"content": True})
     widen: Share = Field(0.4, description="share of poses that leave the data: limbs of two poses, or farther out in the latent space")
 
 
@@ -70,7 +84,7 @@ class BvhSource(_Clips):
     """`.bvh` files. `names`: a YAML map of joint names; null tries the bundled ones."""
 
     kind: Literal["bvh"]
-    names: Path | None = Field(None, json_schema_extra={"content": True})
+    names: GivenPath | None = Field(None, json_schema_extra={"content": True})
     up: Literal["auto", "y", "z"] = "auto"
 
 
@@ -102,7 +116,7 @@ class Poses(Section):
     count: Count = Field(json_schema_extra=PLAN_ONLY)
     oversample: Annotated[float, Field(ge=1)] = Field(1.15, json_schema_extra=PLAN_ONLY)
     sources: tuple[Source, ...] = (LimitsSource(weight=1), PriorSource(weight=2))
-    captioner: Path | None = Field(None, json_schema_extra={"content": True}, description="folder of a BLIP-2 model; null: rules")
+    captioner: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="folder of a BLIP-2 model; null: rules")
     facing_deg: Degrees = Field(35, description="standard deviation of the turn away from the viewer")
     back_share: Share = Field(0.08, description="share of figures seen from any side, back included")
     lean_deg: Annotated[float, Field(ge=0, le=60)] = Field(6, description="standard deviation of the lean of the whole body")
@@ -128,12 +142,12 @@ class Projections(Section):
 class Diffusion(Section):
     """The model that draws, an SD 1.x or SDXL with ControlNet, and how. With neither `model` nor `hub`: the bundled generator."""
 
-    model: Path | None = Field(None, json_schema_extra={"content": True}, description="a folder as diffusers saves it")
+    model: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="a folder as diffusers saves it")
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(None, description="id on the hub, owner/name")
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(None, description="the commit of `hub`")
     online: bool = Field(False, description="the hub may be asked; else it must lie in the local cache")
-    controlnet: Path | None = Field(None, json_schema_extra={"content": True}, description="for a model that brings none")
-    tiny_vae: Path | None = Field(None, json_schema_extra={"content": True}, description="an AutoencoderTiny to decode with")
+    controlnet: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="for a model that brings none")
+    tiny_vae: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="an AutoencoderTiny to decode with")
     condition: Literal["full", "skeleton"] = Field("full", description="skeleton: the pose map alone")
     colours: Literal["skep", "openpose"] = Field("skep", description="of the pose map: those that the model has learnt")
     steps: Count | None = Field(None, description="network passes a picture; null: what the model says, else 20")
@@ -191,8 +205,8 @@ class Filter(Section):
     box: Check = Check()
     figures: Check = Check()
     style: Check = Check()
-    detector: Path | None = Field(None, json_schema_extra={"content": True})
-    calibration: Path | None = Field(None, json_schema_extra={"content": True})
+    detector: GivenPath | None = Field(None, json_schema_extra={"content": True})
+    calibration: GivenPath | None = Field(None, json_schema_extra={"content": True})
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="of reading joints; bfloat16: fast where `skep doctor` says so")
 
 
@@ -233,7 +247,9 @@ class Estimator(Section):
     """A model of sketches, trained on the shards."""
 
     model: str = Field("pose2pose", description="pose2pose, sketch2pose, or the baseline global")
-    start: str = Field("", description="folder of a finished training to go on from, or `bundled`; empty: random weights")
+    start: Annotated[str, AfterValidator(_whole_start)] = Field(
+        "", description="folder of a finished training to go on from, or `bundled`; empty: random weights"
+    )
     size: Literal[64, 96, 128, 192, 256] = 128
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     groups: Literal[1, 2, 4, 8] = Field(1, description="of each norm; one is fastest on a CPU")
@@ -249,9 +265,9 @@ class Estimator(Section):
     styles: tuple[Style, ...] = Field(get_args(Style), description="styles to learn from")
     samples: Count | None = Field(None, description="learn from the first so many; null: from all")
     without: tuple[Literal["pooling", "generator"], ...] = Field((), description="parts left out, to see what they are worth")
-    generator: Path | None = Field(None, description="of sketch2pose: folder of the frozen generator; null: the bundled one")
-    detector: Path | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")
-    codes: Path | None = Field(None, description="of sketch2pose: file of `make train-codes`; null: the bundled one")
+    generator: GivenPath | None = Field(None, description="of sketch2pose: folder of the frozen generator; null: the bundled one")
+    detector: GivenPath | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")
+    codes: GivenPath | None = Field(None, description="of sketch2pose: file of `make train-codes`; null: the bundled one")
 
     @model_validator(mode="after")
     def _norms_have_whole_groups(self) -> "Estimator":
@@ -277,7 +293,7 @@ class Run(Section):
 class Plan(Section):
     """Rates that `skep plan` reckons with until a run has measured its own."""
 
-    seconds_per_sample: dict[str, Weight] = {
+    seconds_per_sample: dict[StageName, Weight] = {
         "poses": 0.0003, "projections": 0.008, "sketches": 0.47, "filter": 0.14, "select": 0.0002, "shards": 0.002, "index": 0.03,
     }  # fmt: skip
     bytes_per_sample: Count = 60_000

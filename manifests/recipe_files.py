@@ -9,15 +9,21 @@ from typing import Any, get_origin
 import yaml
 from pydantic import ValidationError
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from manifests.recipe import Recipe
+
+# What its constructors let through: a tag or a number that is none, and a text nested too deep.
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 
 
 class _Loader(yaml.SafeLoader):
-    """Recipes hold no dates, and every key is a name: YAML takes a bare day for a date and the key `on` for True."""
+    """Recipes hold no dates, and every key is a name: YAML takes a bare day for a date and the key `on` for True.
+
+    `yes` and `on` come as text: a field that is true or false knows them, for a number they are a mistake and not 1.
+    """
 
     yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(tag, pattern) for tag, pattern in known if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -86,9 +92,10 @@ def _read(source: str) -> tuple[str, str]:
 def _parse(where: str, text: str) -> dict:
     try:
         data = yaml.load(text, _Loader)
-    except yaml.YAMLError as e:
+    except _NOT_YAML as e:
         mark = getattr(e, "problem_mark", None)
-        raise UserError(f"{where}: not YAML{f', line {mark.line + 1}' if mark else ''}: {getattr(e, 'problem', e)}") from None
+        problem = getattr(e, "problem", None) or first_line(e)
+        raise UserError(f"{where}: not YAML{f', line {mark.line + 1}' if mark else ''}: {problem}") from None
     if not isinstance(data, dict):
         raise UserError(f"{where}: expected a mapping of keys to values at the top")
     return data
@@ -119,7 +126,7 @@ def _field(section: Any, name: str) -> tuple[Any, dict]:
 def _parse_value(item: str, value: str) -> Any:
     try:
         return yaml.load(value, _Loader)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         raise UserError(f"--set {item}: the value is not YAML") from None
 
 

@@ -1,6 +1,15 @@
-"""`python -m pipeline` is `skep`."""
+"""`skep`, and `python -m pipeline`."""
 
-from pipeline.cli import main
+from pipeline.signals import exit_codes
+
+
+def main() -> None:
+    """One sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption, while things are loaded too."""
+    with exit_codes():
+        from pipeline.cli import app
+
+        app()
+
 
 if __name__ == "__main__":
     main()

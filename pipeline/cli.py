@@ -13,7 +13,6 @@ from rich.table import Table
 from manifests.errors import UserError
 from manifests.recipe import Recipe
 from manifests.recipe_files import load_recipe
-from pipeline.signals import exit_codes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -379,12 +378,6 @@ def export_model(
     print(f"{out}: pictures (any number, 3, {size}, {size}) in [0, 1]; what it says: docs/predict.md")
 
 
-def main() -> None:
-    """Entry point: one sentence and exit code 2 for what the user can mend, 130 or 143 for an interruption."""
-    with exit_codes():
-        app()
-
-
 def _recipe_of(store, recipe: str, overrides: list[str] | None) -> Recipe:
     from pipeline.status import frozen_recipe
 
@@ -397,7 +390,8 @@ def _print_status(pipeline, store) -> None:
     stages = look(pipeline, store)
     table = Table("stage", "done", "stale", "to do", "rejected", "failed", box=None)
     for name, s in stages.items():
-        table.add_row(name, *map(str, (s.counts["done"], s.counts["stale"], s.counts["to do"], s.rejected, s.failed)))
+        counts = (s.counts["done"], s.counts["stale"], s.counts["to do"], s.rejected, s.failed)
+        table.add_row(name, *(map(str, counts) if s.counts else "?????"))  # what is to be done there, an earlier stage decides
     Console().print(table)
     for name, s in stages.items():
         for why, units in s.why.most_common():
@@ -406,7 +400,3 @@ def _print_status(pipeline, store) -> None:
 
 def _sum_of(outcomes: dict[str, int]) -> str:
     return " + ".join(f"{outcomes.get(name, 0)} {name}" for name in ("kept", "rejected", "surplus", "failed"))
-
-
-if __name__ == "__main__":
-    main()

@@ -155,6 +155,19 @@ def read_marker(store: Store, stage: str, unit: str) -> Marker | None:
         return None
 
 
+def sound_marker(store: Store, stage: str, unit: str) -> Marker | None:
+    """The marker of a unit, None where there is none or a damaged one."""
+    try:
+        return read_marker(store, stage, unit)
+    except Damaged:
+        return None
+
+
+def committed(store: Store, stage: str) -> list[str]:
+    """Units of a stage that have a marker, those that no recipe asks for any more too."""
+    return [n.removesuffix(MARKER_SUFFIX) for n in store.list(stage) if n.endswith(MARKER_SUFFIX)]
+
+
 def read_failed(store: Store, stage: str, unit: str) -> pa.Table | None:
     """schema.FAILED of a unit, None where nothing failed. The marker says so: a file may be of an earlier commit."""
     marker, name = read_marker(store, stage, unit), failed_name(stage, unit)
@@ -199,10 +212,7 @@ class UnitSink:
 
     def _supersede(self, marker: Marker) -> None:
         """Take an earlier marker away that is not true of these files, and the files that they do not replace."""
-        try:
-            earlier = read_marker(self.store, marker.stage, marker.unit)
-        except Damaged:
-            return
+        earlier = sound_marker(self.store, marker.stage, marker.unit)
         if earlier and earlier.files != marker.files:
             self.store.remove(marker_name(marker.stage, marker.unit))
             for name in sorted(earlier.files.keys() - marker.files.keys()):

@@ -34,7 +34,8 @@ def cost(pipeline: Pipeline, store: Store | None) -> Cost:
     held_out = round(recipe.poses.count * recipe.split.val) if of_style is None else of_style * len(recipe.styles)
     in_a_shard = min(recipe.shards.samples, max(1, int(recipe.shards.megabytes * 1e6 / recipe.plan.bytes_per_sample)))
     shards = sum(math.ceil(n / in_a_shard) for n in (recipe.poses.count - held_out, held_out) if n)
-    seconds = {s.name: rates.get(s.name, recipe.plan.seconds_per_sample.get(s.name, 0.0)) for s in pipeline.stages}
+    known = {**{str(name): rate for name, rate in recipe.plan.seconds_per_sample.items()}, **rates}
+    seconds = {s.name: known.get(s.name, 0.0) for s in pipeline.stages}
     hours = {"cpu": 0.0, "gpu": 0.0}
     for name, each in seconds.items():
         hours["gpu" if pipeline.needs[name].gpus else "cpu"] += each * (shards if name == "index" else planned) / 3600

@@ -152,13 +152,15 @@ def read_events(store: Store) -> list[dict]:
 
 
 def read_launches(store: Store) -> list[list[dict]]:
-    """Events by launch, the earliest first; a line cut short by a crash is left out."""
+    """Events by launch, the earliest first; a line that a crash cut short, or that is no event, is left out."""
     launches: list[list[dict]] = []
     for name in store.list(EVENTS):
         launches.append([])
         for line in store.read(f"{EVENTS}/{name}").splitlines():
             try:
-                launches[-1].append(json.loads(line))
+                event = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(event, dict):
+                launches[-1].append(event)
     return launches

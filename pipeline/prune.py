@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.commit import DATASET_FOLDER, INDEX, MARKER_SUFFIX, Damaged, marker_name, read_marker
+from pipeline.commit import DATASET_FOLDER, INDEX, committed, marker_name, sound_marker
 from pipeline.plan import ALL, Pipeline
 from pipeline.store import Store
 from pipeline.survey import Survey
@@ -23,7 +23,7 @@ def prune(pipeline: Pipeline, store: Store, survey: Survey) -> None:
     scopes = [s.scope for s in pipeline.stages]
     late = [s.name for s in pipeline.stages[scopes.index("dataset") :]] if "dataset" in scopes else []
     planned = {unit.key for unit in survey.units(late)}
-    left = [(stage, unit) for stage in late for unit in _committed(store, stage) if (stage, unit) not in planned]
+    left = [(stage, unit) for stage in late for unit in committed(store, stage) if (stage, unit) not in planned]
     stray = _stray_shards(store, {unit for _, unit in planned}) if late else []
     keep = {name for key in planned if left or stray for name in _files(store, *key)}
     for stage, unit in left:
@@ -31,10 +31,6 @@ def prune(pipeline: Pipeline, store: Store, survey: Survey) -> None:
     for name in stray:
         if name not in keep:
             store.remove(name)
-
-
-def _committed(store: Store, stage: str) -> list[str]:
-    return [n.removesuffix(MARKER_SUFFIX) for n in store.list(stage) if n.endswith(MARKER_SUFFIX)]
 
 
 def _stray_shards(store: Store, units: set[str]) -> list[str]:
@@ -45,10 +41,7 @@ def _stray_shards(store: Store, units: set[str]) -> list[str]:
 
 def _files(store: Store, stage: str, unit: str) -> list[str]:
     """What a unit committed, as far as its marker can tell."""
-    try:
-        marker = read_marker(store, stage, unit)
-    except Damaged:
-        marker = None
+    marker = sound_marker(store, stage, unit)
     return list(marker.files) if marker else []
 
 

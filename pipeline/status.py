@@ -29,7 +29,7 @@ def frozen_recipe(store: Store, overrides: list[str] | None = None) -> Recipe:
         text = store.read(RECIPE_FILE)
     except FileNotFoundError:
         raise UserError(f"{store.url}: not a run folder, it has no {RECIPE_FILE}") from None
-    return parse_recipe(text.decode(), store.path(RECIPE_FILE), overrides)
+    return parse_recipe(text.decode(errors="replace"), store.path(RECIPE_FILE), overrides)
 
 
 def status(pipeline: Pipeline, store: Store) -> dict[str, StageStatus]:

@@ -69,7 +69,7 @@ class Store:
         with self.stage(name) as staged:
             staged.file.write(data)
             staged.seal()
-        staged.publish()
+            staged.publish()
         self.sync_folder(name)
 
     def put(self, name: str, data: bytes, **conditions) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 
 from manifests.errors import UserError
-from pipeline.commit import Damaged, clean, damage, marker_name, read_marker
+from pipeline.commit import Damaged, clean, committed, damage, marker_name, read_marker, sound_marker
 from pipeline.lock import RunLock
 from pipeline.plan import Pipeline
 from pipeline.store import Store
@@ -44,6 +44,6 @@ def clean_run(pipeline: Pipeline, store: Store) -> int:
         problems = list(verify(pipeline, store))
         if problems:
             raise UserError(f"{store.url}: not cleaned, {problems[0]}" + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
-        units = Survey(pipeline, store).units([s.name for s in pipeline.segments[0].stages])
-        markers = (read_marker(store, *unit.key) for unit in units)
+        stages = [s.name for s in pipeline.segments[0].stages]
+        markers = [sound_marker(store, stage, unit) for stage in stages for unit in committed(store, stage)]
         return sum(clean(store, m) for m in markers if m and not m.cleaned)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.schema import FAILED
 from manifests.stage import KEEP, Context, Stage, environment
-from pipeline.commit import Damaged, Marker, UnitSink, failed_name, read_marker, table_name
+from pipeline.commit import Marker, UnitSink, failed_name, sound_marker, table_name
 from pipeline.decisions import FILE, read_decisions, summary
 from pipeline.isolation import STRIKES, Deaths, Failure, isolate
 from pipeline.node import once_per_node
@@ -90,10 +90,7 @@ class Worker:
 
     def _recorded(self, task: Task) -> dict:
         """What the unit depended on when it was last done, where it is done again as it was."""
-        try:
-            marker = read_marker(self.store, task.stage, task.name)
-        except Damaged:
-            return {}
+        marker = sound_marker(self.store, task.stage, task.name)
         return marker.environment if marker and marker.fingerprint == task.fingerprint else {}
 
     def _device(self, task: Task) -> str:

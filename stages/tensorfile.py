@@ -18,11 +18,15 @@ _WORDS = "skep"
 def write_atomically(path: Path, data: bytes) -> None:
     """The file appears under its name complete and on disk, or the old one stays."""
     beside = path.with_name(f".{path.name}.part")
-    with beside.open("wb") as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(beside, path)
+    try:
+        with beside.open("wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(beside, path)
+    except OSError as e:
+        beside.unlink(missing_ok=True)
+        raise OSError(e.errno, e.strerror, str(path)) from None  # a full disk does not say what did not fit
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], words: dict) -> None:

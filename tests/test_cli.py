@@ -118,6 +118,34 @@ def test_an_interrupted_run_says_how_to_resume(number, code, tmp_path):
     assert not list(folder.rglob("*.tmp"))
 
 
+def test_an_interruption_while_the_commands_are_loaded_is_one_too():
+    code = (
+        "import os, runpy, signal, sys\n"
+        "class Struck:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'pipeline.cli': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Struck())\n"
+        "runpy.run_module('pipeline', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130 and done.stderr.strip() == "skep: interrupted; run the same command to resume"
+
+
+def test_status_says_what_is_not_known_yet(tmp_path):
+    skep("run", "smoke", "--run", str(tmp_path / "run"), *SMALL, "--until", "poses")
+    rows = [line.split() for line in skep("status", str(tmp_path / "run")).stdout.splitlines()]
+    assert ["shards", *"?????"] in rows and ["index", *"?????"] in rows
+
+
+def test_lines_of_the_log_that_are_no_events_are_passed_over(made, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(made[0], copy)
+    (copy / "events/0000.jsonl").write_text("3\n[]\n{\n")
+    for command in ("plan", "report"):
+        done = skep(command, "smoke", "--run", str(copy)) if command == "plan" else skep(command, str(copy))
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_run_beside_its_recipe_does_not_write_over_it(tmp_path):
     own = tmp_path / "recipe.yaml"
     own.write_text(text := f"# my own words\n{dump_recipe(load_recipe('smoke'))}")

@@ -32,6 +32,12 @@ def test_bundled_recipes_are_sound_and_survive_freezing(name):
         ("seed=.nan", r"recipe demo: seed: "),
         ("poses.count", "--set poses.count: expected key=value"),
         ("name.first=a", "--set name.first=a: name is not a section"),
+        ("poses.count=yes", r"recipe demo: poses\.count: input should be a valid integer, .*got 'yes'"),
+        ("estimator.weights={heat: on}", r"recipe demo: estimator\.weights\.heat: input should be a valid number, .*got 'on'"),
+        ("plan.seconds_per_sample.posse=3", r"recipe demo: plan\.seconds_per_sample\.posse.*: input should be 'poses'"),
+        ("body.path=''", r"recipe demo: body\.path: expected a path, got ''"),
+        ("seed=!!int abc", "--set seed=!!int abc: the value is not YAML"),
+        ("seed=0x_", "--set seed=0x_: the value is not YAML"),
         ("poses.count=[", r"--set poses\.count=\[: the value is not YAML"),
     ],
 )
@@ -53,11 +59,15 @@ def test_files_that_are_no_recipes(tmp_path):
     (tmp_path / "b.yaml").write_text("- 1")
     (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "d.yaml").write_text("name: x")
+    (tmp_path / "f.yaml").write_bytes(b"name: \0")
+    (tmp_path / "g.yaml").write_text("name: " + "[" * 9999)
     for name, sentence in {
         "a.yaml": "not YAML, line 1",
         "b.yaml": "expected a mapping",
         "c.yaml": r"cannot read this recipe \(not text\)",
         "d.yaml": "poses is missing",
+        "f.yaml": "not YAML: ",
+        "g.yaml": "not YAML: maximum recursion depth",
         "e.yaml": r"cannot read this recipe \(No such file or directory\); bundled ones are ablations, demo, skep-120k",
     }.items():
         with pytest.raises(UserError, match=f"{name}: {sentence}"):
@@ -97,6 +107,15 @@ def test_the_docs_name_every_bundled_recipe():
 
 def test_counts_are_shared_out():
     assert share_out(8, ("a", "b", "c")) == {"a": 3, "b": 3, "c": 2}
+
+
+def test_a_path_means_the_same_in_any_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    changes = ["body.path=body.npz", "estimator.start=model", "poses.sources=[{kind: bvh, path: clips, mirror: off}]"]
+    recipe = load_recipe("demo", changes)
+    assert recipe.body.path == tmp_path / "body.npz" and recipe.estimator.start == str(tmp_path / "model")
+    assert recipe.poses.sources[0].path == tmp_path / "clips" and not recipe.poses.sources[0].mirror
+    assert load_recipe("demo", ["estimator.start=bundled"]).estimator.start == "bundled"
 
 
 def test_one_key_of_a_map_leaves_the_others():

@@ -215,6 +215,9 @@ def test_the_command_writes_the_page_or_a_sentence(finished, tmp_path):
     done = skep(finished, "--out", tmp_path / "there/page.html")
     assert done.returncode == 0 and "page.html: " in done.stdout, done.stderr
     assert (tmp_path / "there/page.html").read_bytes() == _page(finished)
+    folder = skep(finished, "--out", tmp_path / "there")
+    assert folder.returncode == 2 and "there: cannot write there (Is a directory)" in folder.stderr
+    assert [p.name for p in tmp_path.rglob("*")] == ["there", "page.html"]
     missing = skep(tmp_path / "nothing")
     assert missing.returncode == 2 and missing.stderr.count("\n") == 1 and "not a run folder" in missing.stderr
 

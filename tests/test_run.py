@@ -233,6 +233,15 @@ def test_a_dataset_stays_whole_until_its_shards_are_made_again(tmp_path):
     assert not (tmp_path / "dataset/dataset.json").exists()
 
 
+def test_clean_takes_tables_that_no_recipe_asks_for(tmp_path):
+    _run(tmp_path)
+    one = toy_recipe(styles=["ink"], poses__count=15, run__workers=0)
+    _run(tmp_path, one)
+    (tmp_path / "sketches/kids-p00000.done.json").write_text("{")
+    clean_run(Pipeline(one, SPECS), Store(str(tmp_path)))
+    assert [p.name for p in tmp_path.glob("*/kids-*.parquet")] == ["kids-p00000.parquet"]  # nobody vouches for that one
+
+
 def test_a_cleaned_folder_refuses_nothing_damaged(tmp_path):
     _run(tmp_path)
     (tmp_path / "dataset/train-000000.tar").write_bytes(b"")

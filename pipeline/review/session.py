@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from fractions import Fraction
 from threading import Lock
 
 from manifests.errors import UserError
@@ -71,7 +72,9 @@ class Session:
 
 
 def _number(asked: Mapping[str, str], name: str, default: float) -> float:
+    if not asked.get(name):
+        return default
     try:
-        return max(float(asked[name]), 0.0) if asked.get(name) else default
-    except ValueError:
+        return min(max(float(Fraction(asked[name])), 0.0), 1e9)  # which knows neither nan nor infinity
+    except (ValueError, ArithmeticError):
         raise UserError(f"{name}: expected a number, got {asked[name]!r}") from None
