@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from estimator.batch import collate
-from estimator.models import default_device
 from estimator.prediction import Prediction
 from estimator.sample import Sample
+from stages.ranks import default_device
 
 
 @torch.inference_mode()

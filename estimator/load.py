@@ -13,7 +13,7 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
-from estimator.models import default_device, load_model
+from estimator.models import load_model
 from estimator.prediction import Prediction
 from estimator.refining import Joints, fitted, refined
 from estimator.scan import Scan, read_scan, scan_of
@@ -25,6 +25,7 @@ from stages.body.model import load_body
 from stages.detector.crops import cut, square_matrix
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.finders import Look
+from stages.ranks import default_device
 
 BATCH = 8  # pictures looked at together
 _LEAST_WEIGHT = 1e-3

@@ -12,6 +12,7 @@ from estimator.single_feature import SingleFeature
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError
 from manifests.recipe import Estimator
+from stages.ranks import default_device
 from stages.tensorfile import read_tensors
 from stages.training import differences
 
@@ -55,8 +56,3 @@ def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, di
     net = build(config, skeleton, torch.eye(3).expand(24, 3, 3))
     net.load_state_dict(weights)
     return net.to(default_device()).eval(), config, words
-
-
-def default_device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,19 +5,19 @@ import json
 from itertools import count
 from pathlib import Path
 
-from stages.tensorfile import write_atomically, write_tensors
-from stages.training import State
+from torch import Tensor
 
-MODEL, WORDS, CHECKPOINT = "model.safetensors", "model.json", "checkpoint.safetensors"
+from stages.tensorfile import write_atomically, write_tensors
+
+MODEL, WORDS = "model.safetensors", "model.json"
 BUNDLED = Path(__file__).parent / "weights"  # the folder of the model that comes with SKEP
 
 
-def publish(state: State, out: Path) -> None:
-    """Write the averaged weights; the words come last and vouch for them."""
-    write_tensors(out / MODEL, state.average, state.identity)
-    words = json.dumps({**state.identity, "sha256": _sha256(out / MODEL)}, indent=1, sort_keys=True)
+def publish(out: Path, weights: dict[str, Tensor], identity: dict) -> None:
+    """Write a model; the words come last and vouch for it."""
+    write_tensors(out / MODEL, weights, identity)
+    words = json.dumps({**identity, "sha256": _sha256(out / MODEL)}, indent=1, sort_keys=True)
     write_atomically(out / WORDS, words.encode() + b"\n")
-    (out / CHECKPOINT).unlink(missing_ok=True)
 
 
 def keep(out: Path, names: tuple[str, ...]) -> Path:

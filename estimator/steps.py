@@ -1,16 +1,13 @@
 """The batches of a training: the step alone decides what is in them, whoever asks, however often."""
 
-from collections.abc import Iterator
-
 from torch.utils import data
 
 from estimator.augment import augment
 from estimator.batch import Batch, collate
 from estimator.data import Sketches
-from estimator.ranks import Ranks
 from manifests.randomness import generator
 from manifests.recipe import Estimator
-from stages.training import stream
+from stages.ranks import Ranks
 
 # One sample in so many is not learned from: the confidence is calibrated on these.
 HELD = 32
@@ -33,10 +30,6 @@ class Steps(data.Dataset[Batch]):
 
     def _augmented(self, step: int, slot: int, number: int):
         return augment(self.sketches[number], generator(self.seed, f"step-{step}-{slot}", "augment"))
-
-    def stream(self, first: int, steps: int, workers: int) -> Iterator[tuple[int, Batch]]:
-        """Steps from `first` on, each with its batch; read ahead by `workers` processes, or here where there are none."""
-        return zip(range(first, steps), stream(self, first, steps, workers), strict=True)
 
 
 def held_out(count: int) -> range:

@@ -1,6 +1,7 @@
 """Training: it learns, it resumes, it refuses what is not its own; and the cache it learns from."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -22,25 +23,26 @@ from stages.detector.decoys import held_out
 from stages.detector.detect import load_detector
 from stages.detector.eyes import OwnEyes
 from stages.detector.finder_net import FinderNet
-from stages.detector.fit import Pace, fit, schedule
+from stages.detector.job import Amount, NetJob, Setting
+from stages.detector.judge import judge_finder, judge_pose
 from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain_pictures
 from stages.detector.losses import PictureBatch, finder_losses, pose_losses
 from stages.detector.metrics import pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
-from stages.detector.train import Amount, finder_job, judge_finder, judge_pose, pose_job
 from stages.detector.weights import POSE, start_from, write_half
+from stages.fit import fit
 from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
 from tests.detector.figures import drawings
 from tests.estimator.figures import SIZE, write_dataset
 
-PACE = Pace(workers=0, half=False)
+QUIET = {"log": lambda _: None}
 
 
-def job(out, samples=16, seed=1):
-    net = PoseNet(TINY)
+def job(out, samples=16, seed=1, name="pose"):
+    net = PoseNet(TINY) if name == "pose" else FinderNet()
     initialise(net, seed)
-    return pose_job(drawings(6), drawings(4, 100), out, Amount(samples, 4, 1e-3), seed, "cpu", net)
+    return NetJob(name, net, Setting(out, drawings(6), drawings(4, 100), seed, half=False), Amount(samples, 4, 1e-3), {})
 
 
 def test_a_tiny_network_learns_eight_drawings_by_heart():
@@ -110,36 +112,37 @@ def test_outside_joints_teach_nothing():
 
 
 def test_an_interrupted_training_ends_in_the_same_weights(tmp_path):
-    quiet = lambda _: None  # noqa: E731
-    assert fit(job(tmp_path / "one"), tmp_path / "one", {"a": 1}, PACE, quiet)
+    assert fit(job(tmp_path / "one"), tmp_path / "one/pose", **QUIET)
 
     def stop(line):
-        if "step 1 " in line:
+        if line.startswith("pose 1/"):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    assert not fit(job(tmp_path / "two"), tmp_path / "two", {"a": 1}, PACE, stop)
-    assert fit(job(tmp_path / "two"), tmp_path / "two", {"a": 1}, PACE, quiet)
-    one, two = (read_tensors(tmp_path / name / "pose.checkpoint.safetensors")[0] for name in ("one", "two"))
-    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
-    assert fit(job(tmp_path / "two"), tmp_path / "two", {"a": 1}, PACE, quiet)
+    with pytest.raises(KeyboardInterrupt):
+        fit(job(tmp_path / "two"), tmp_path / "two/pose", log=stop)
+    assert not fit(job(tmp_path / "two"), tmp_path / "two/pose", stop_after=2, **QUIET)
+    assert fit(job(tmp_path / "two"), tmp_path / "two/pose", **QUIET)
+    assert (tmp_path / "one" / POSE).read_bytes() == (tmp_path / "two" / POSE).read_bytes()
+    lines = []
+    assert fit(job(tmp_path / "two"), tmp_path / "two/pose", log=lines.append) and "trained already" in lines[0]
 
 
-def test_a_checkpoint_of_something_else_is_refused(tmp_path):
-    fit(job(tmp_path, samples=4), tmp_path, {"seed": 1}, PACE, lambda _: None)
-    with pytest.raises(UserError, match="another seed"):
-        fit(job(tmp_path, samples=4), tmp_path, {"seed": 2}, PACE, lambda _: None)
+@pytest.mark.parametrize(("steps", "sentence"), [(1, "made with another seed"), (None, "finished with another seed")])
+def test_a_training_of_something_else_is_refused(tmp_path, steps, sentence):
+    fit(job(tmp_path, samples=8), tmp_path / "pose", stop_after=steps, **QUIET)
+    with pytest.raises(UserError, match=sentence):
+        fit(job(tmp_path, samples=8, seed=2), tmp_path / "pose", **QUIET)
 
 
 def test_trained_weights_make_a_detector(tmp_path):
-    net = FinderNet()
-    initialise(net, 1)
-    finder = finder_job(drawings(6), drawings(4, 100), tmp_path, Amount(4, 4, 1e-3), 1, "cpu", net)
-    for some in (finder, job(tmp_path, samples=4)):
-        assert fit(some, tmp_path, {}, PACE, lambda _: None)
+    for name in ("finder", "pose"):
+        assert fit(job(tmp_path, samples=4, name=name), tmp_path / name, **QUIET)
     held = drawings(3)
     found = load_detector(tmp_path).detect([held.picture(i) for i in range(3)])
     assert found.joints.shape == (3, 16, 2)
-    assert (tmp_path / "card.json").exists()
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert {"pck", "pck_inside", "visibility"} == set(card["pose"]["held_out"]) and card["finder"]["trained"]["amount"]["samples"] == 4
+    assert list((tmp_path / "pose/tensorboard").iterdir())
 
 
 def test_batches_follow_from_the_step_and_show_every_drawing():
@@ -169,11 +172,6 @@ def test_a_network_goes_on_from_weights_even_of_another_size(folder, tmp_path):
     assert torch.equal(wider.state_dict()["fine.0.0.weight"], tensors["fine.0.0.weight"].float())
     with pytest.raises(UserError, match="nothing in it fits"):
         start_from(FinderNet(), folder / POSE)
-
-
-def test_the_rate_rises_and_falls():
-    rates = [schedule(p) for p in np.linspace(0, 1, 50)]
-    assert rates[0] < 0.05 and max(rates) > 0.9 and rates[-1] < 0.02
 
 
 def test_drawings_are_kept_in_chunks(tmp_path, monkeypatch):

@@ -20,12 +20,11 @@ from estimator.data import Sketches
 from estimator.evaluate import evaluate
 from estimator.pose_codes import CodesSize
 from estimator.profile import changes
-from estimator.ranks import Ranks
 from estimator.skeleton import Skeleton
 from estimator.start import starting_weights
 from estimator.state import finished
 from estimator.steps import Steps, held_out
-from estimator.train import schedule, train
+from estimator.train import WARMUP, train
 from estimator.train_codes import train_codes
 from manifests.errors import UserError
 from manifests.evaluation import SAMPLES, read_judged
@@ -33,6 +32,8 @@ from manifests.recipe import Estimator
 from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
 from stages.body.model import load_body
+from stages.fit import falling
+from stages.ranks import Ranks
 from stages.tensorfile import read_tensors
 from stages.training import alone_in, differences
 from tests.estimator.figures import TINY, write_index
@@ -46,21 +47,21 @@ class _Stop(BaseException):
 
 def _stop_after(step: int):
     def log(text: str) -> None:
-        if text.startswith(f"step {step}/"):
+        if text.startswith(f"pose2pose {step}/"):
             raise _Stop
 
     return log
 
 
 def test_resumed_training_ends_in_the_same_bytes(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("estimator.train.LOG_EVERY", 1)
+    monkeypatch.setattr("estimator.train.REPORT_EVERY", 1)
     whole = train(dataset, tmp_path / "whole", TINY, 1, None, log=lambda _: None)
     for step in (3, 5):
         with pytest.raises(_Stop):
             train(dataset, tmp_path / "cut", TINY, 1, None, log=_stop_after(step))
     lines: list[str] = []
     cut = train(dataset, tmp_path / "cut", TINY, 1, None, log=lines.append)
-    assert lines[0] == "going on after step 4 of 6"
+    assert lines[0].startswith("pose2pose: step 4 of 6, ")
     assert hashlib.sha256(cut.read_bytes()).digest() == hashlib.sha256(whole.read_bytes()).digest()
     assert not list(cut.parent.glob("*checkpoint*")) and list((cut.parent / "tensorboard").iterdir())
     train(dataset, tmp_path / "cut", TINY, 1, None, log=lines.append)
@@ -68,7 +69,7 @@ def test_resumed_training_ends_in_the_same_bytes(dataset, tmp_path, monkeypatch)
 
 
 def test_a_changed_recipe_starts_over_and_says_so(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("estimator.train.LOG_EVERY", 1)
+    monkeypatch.setattr("estimator.train.REPORT_EVERY", 1)
     with pytest.raises(_Stop):
         train(dataset, tmp_path, TINY, 1, None, log=_stop_after(3))
     lines: list[str] = []
@@ -83,7 +84,7 @@ def test_a_finished_model_is_kept_beside_the_next(dataset, tmp_path):
     first = train(dataset, tmp_path, one_step, 1, None, log=lambda _: None).read_bytes()
     words = finished(tmp_path)
     second = train(dataset, tmp_path, one_step, 2, None, log=lines.append).read_bytes()
-    assert f"the model that was here is kept in {tmp_path}/earlier-1" in lines
+    assert f"{tmp_path}/model.safetensors: of another training; it stays until this one is done, and is kept beside it then" in lines
     assert finished(tmp_path / "earlier-1") == words and (tmp_path / "earlier-1/model.safetensors").read_bytes() == first != second
 
 
@@ -99,8 +100,8 @@ def test_torn_weights_are_named(tmp_path):
 
 
 def test_the_rate_rises_then_falls():
-    rates = [schedule(step, 600) for step in (0, 49, 300, 599)]
-    assert rates[0] < rates[1] > rates[2] > rates[3] > 0
+    rates = [falling(step, 600, WARMUP, 0.05) for step in (0, 49, 300, 599)]
+    assert rates[0] < rates[1] > rates[2] > rates[3] > 0.05
 
 
 def _shown(dataset: Path, folder: Path) -> Path:
@@ -126,7 +127,7 @@ def test_learns_eight_sketches_by_heart(dataset, tmp_path, monkeypatch, model):
     shown, lines = _shown(dataset, tmp_path / "dataset"), []
     config = Estimator(model=model, size=64, width=16, steps=240, batch=8, lr=3e-3)
     train(shown, tmp_path / "out" / model, config, 0, None, log=lines.append)
-    (first, _), (last, heat) = (_costs(line) for line in (lines[0], lines[-1]))
+    (first, _), (last, heat) = (_costs(line) for line in (lines[1], lines[-2]))
     # A joint between four cells is a surprise of up to log 4 to the best of heatmaps.
     assert last < 0.05 * first and heat < np.log(4)
     result = evaluate(shown, tmp_path / "out", None, shown, log=lambda _: None)
@@ -148,7 +149,7 @@ def test_sketch2pose_learns_eight_sketches_by_heart(dataset, tiny_generator, tmp
     parts = {"generator": tiny_generator, "codes": tmp_path / "codes.safetensors"}
     config = Estimator(model="sketch2pose", size=64, width=32, steps=400, batch=8, lr=3e-3, **parts)
     train(shown, tmp_path / "out" / "sketch2pose", config, 0, None, log=lines.append)
-    (first, _), (last, _) = (_costs(line) for line in (lines[0], lines[-1]))
+    (first, _), (last, _) = (_costs(line) for line in (lines[1], lines[-2]))
     assert last < 0.15 * first
     result = evaluate(shown, tmp_path / "out", None, shown, log=lambda _: None)
     ours, mean = ({name: v["value"] for name, v in result[method]["all"].items()} for method in ("sketch2pose", "mean_pose"))
@@ -261,7 +262,7 @@ def test_two_ranks_end_where_one_does(dataset, tmp_path):
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*torchrun, *given], cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("step 4/4") == 1  # one rank speaks
+    assert done.stdout.count("pose2pose 4/4") == 1  # one rank speaks
     (one, words), (two, same) = read_tensors(alone), read_tensors(tmp_path / "two" / "model.safetensors")
     assert words == same
     start = read_tensors(

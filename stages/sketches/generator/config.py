@@ -44,6 +44,11 @@ class Stretch(Section):
     checkpoint_every: Count = 250
     grid_every: Count = 1000
 
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return -(-self.samples // self.batch)
+
 
 class VaeStretch(Stretch):
     """Weights of the losses: L1, gradients at three scales, extra weight of lines, mean colours, KL; adversary 0 leaves it out."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stages.sketches.generator.config import Profile, UnetStretch
+from stages.sketches.generator.job import course_of
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.sampler import Painter
 from stages.sketches.generator.train_unet import UnetJob, tokens_of
@@ -25,11 +26,12 @@ class DistillJob(UnetJob):
         self.plan = profile.distill
         super().__init__(profile, pipeline, train, held, latents, PARTS)
         self.config = UnetStretch(drop_text=0.0, **self.plan.model_dump(exclude=set(_OWN)))
+        self.course = course_of(self.config)
         plan = self.plan.model_dump(mode="json", include=set(_OWN))
         self.identity |= {"config": self._plain_config(), "plan": plan}
         self.teacher = Teacher(pipeline, self.plan.guidance)
 
-    def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
+    def terms(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
         """Squared error of the velocity that would take the student to the teacher's place in one step."""
         latents, conditions = batch["latents"].float(), batch["conditions"]
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)

@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL
 
 from manifests.errors import UserError, command
 from manifests.skeleton import STYLE_TEXTS
+from stages.fit import Log, finished, fit
 from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, open_controlnet
 from stages.sketches.generator.config import Profile, load_profile, profile_names
@@ -21,7 +22,6 @@ from stages.sketches.generator.drawings import fill
 from stages.sketches.generator.folder import Source, open_pipeline, open_plain, read_index
 from stages.sketches.generator.latents import encode_library
 from stages.sketches.generator.library import Library
-from stages.sketches.generator.loop import Log, finished, train
 from stages.sketches.generator.real import add_real
 from stages.sketches.generator.train_unet import PARTS, UnetJob
 from stages.sketches.generator.train_vae import VaeJob
@@ -49,7 +49,7 @@ class Training:
     def run(self, stage: str, stop_after: int | None = None) -> bool:
         """Train one stage, or what is left of it; whether it is finished."""
         job = {"vae": self._vae_job, "unet": self._unet_job, "distill": self._distill_job}[stage]()
-        return train(job, self.out / stage, self.profile.workers, self.log, stop_after)
+        return fit(job, self.out / stage, self.profile.workers, self.log, stop_after)
 
     def library(self, split: str) -> Library:
         """The drawings of a split."""

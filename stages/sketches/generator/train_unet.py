@@ -13,9 +13,9 @@ from manifests.randomness import generator
 from manifests.sample import prompt_of
 from stages.sketches.generator.build import parameters, save_folder
 from stages.sketches.generator.config import Profile, UnetStretch
+from stages.sketches.generator.job import PictureJob, course_of
 from stages.sketches.generator.latents import digest_of
 from stages.sketches.generator.library import Entry, Library
-from stages.sketches.generator.loop import Job
 from stages.sketches.generator.pictures import sheet
 from stages.sketches.generator.sampler import Order, Painter
 from stages.sketches.generator.train_vae import shuffled
@@ -25,7 +25,7 @@ PARTS = ("unet", "controlnet", "text_encoder")
 _SHOWN, _GRID_STEPS = 2, 20
 
 
-class UnetJob(Job):
+class UnetJob(PictureJob):
     """Trains some parts of a pipeline, all others frozen; publishes it as the folder `<folder>/model`."""
 
     name = "unet"
@@ -34,7 +34,7 @@ class UnetJob(Job):
     def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray, parts: tuple[str, ...] = PARTS):
         self.profile, self.config, self.pipeline, self.parts = profile, profile.unet, pipeline, parts
         self.train, self.held, self.latents = train, held, latents
-        self.device, self.dtype = torch.device(profile.device), getattr(torch, profile.dtype)
+        self.course, self.device, self.dtype = course_of(self.config), torch.device(profile.device), getattr(torch, profile.dtype)
         for name in ("vae", *PARTS):
             getattr(pipeline, name).to(self.device).requires_grad_(name in parts)
         if self.device.type == "cpu":
@@ -51,8 +51,11 @@ class UnetJob(Job):
         config = self.config.model_dump(mode="json")
         return {name: value for name, value in config.items() if name not in ("parts", "checkpoint_every", "grid_every")}
 
-    def nets(self) -> dict[str, nn.Module]:
+    def net(self) -> nn.Module:
         """The parts that learn."""
+        return nn.ModuleDict(self._learning())
+
+    def _learning(self) -> dict[str, nn.Module]:
         return {name: getattr(self.pipeline, name) for name in self.parts}
 
     def batches(self) -> Dataset:
@@ -60,7 +63,7 @@ class UnetJob(Job):
         channels = self.pipeline.controlnet.config.conditioning_channels
         return Prompted(self.train, self.latents, self.pipeline.tokenizer, self.config, self.profile.seed, channels)
 
-    def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
+    def terms(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
         """Squared error of what the scheduler wants predicted, weighted by min-SNR."""
         latents = batch["latents"].float()
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)
@@ -124,7 +127,7 @@ class UnetJob(Job):
 
     def notes(self) -> str:
         """Size of the training set and of the networks."""
-        sizes = ", ".join(f"{name} {parameters(net) / 1e6:.2f} M" for name, net in self.nets().items())
+        sizes = ", ".join(f"{name} {parameters(net) / 1e6:.2f} M" for name, net in self._learning().items())
         return f"{len(self.train)} drawings, {sizes}"
 
 

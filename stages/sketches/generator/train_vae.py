@@ -15,9 +15,9 @@ from manifests.skeleton import STYLES
 from stages.sketches.generator.blur import start_as_blur
 from stages.sketches.generator.build import build_vae
 from stages.sketches.generator.config import Profile, VaeStretch
+from stages.sketches.generator.job import PictureJob, course_of
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.lines import gradient_gap, line_f1, line_weights, psnr
-from stages.sketches.generator.loop import Job, steps_of
 from stages.sketches.generator.pictures import copies_of, sheet, to_tensor
 from stages.sketches.generator.whiten import whiten
 
@@ -26,7 +26,7 @@ _TONE = (8, 16, 32)  # px, sides of squares
 _JUDGED, _SHOWN, _AT_ONCE, _MEASURED = 20, 4, 4, 256  # pictures a style, pictures a style in the grid, in one go, for the statistics
 
 
-class VaeJob(Job):
+class VaeJob(PictureJob):
     """Trains an AutoencoderKL and publishes it as `<folder>/vae`, its latents of mean 0 and deviation 1 in every channel."""
 
     name = "vae"
@@ -34,7 +34,7 @@ class VaeJob(Job):
 
     def __init__(self, profile: Profile, train: Library, held: Library):
         self.profile, self.config, self.train, self.held = profile, profile.vae, train, held
-        self.device, self.dtype = torch.device(profile.device), getattr(torch, profile.dtype)
+        self.course, self.device, self.dtype = course_of(self.config), torch.device(profile.device), getattr(torch, profile.dtype)
         self.identity = {
             "version": VERSION, "seed": profile.seed, "library": train.digest(), "dtype": profile.dtype,
             "networks": profile.networks.model_dump(mode="json"), "config": _plain(profile.vae.model_dump(mode="json")),
@@ -46,15 +46,15 @@ class VaeJob(Job):
             self.vae.to(self.device, memory_format=torch.channels_last)
             self.critic = Critic().to(self.device) if self.config.adversary else None
 
-    def nets(self) -> dict[str, nn.Module]:
+    def net(self) -> nn.Module:
         """The autoencoder, and the discriminator where there is one."""
-        return {"vae": self.vae} | ({"critic": self.critic} if self.critic else {})
+        return nn.ModuleDict({"vae": self.vae} | ({"critic": self.critic} if self.critic else {}))
 
     def batches(self) -> Dataset:
         """Pictures, every one once before any comes again; half of them mirrored."""
         return Pictures(self.train, self.config, self.profile.seed)
 
-    def losses(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
+    def terms(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
         """L1 in which lines weigh more, gradients, mean colours, and a little KL."""
         pictures = batch["pictures"].float().contiguous(memory_format=torch.channels_last) / 127.5 - 1
         spread = self.vae.encode(pictures).latent_dist
@@ -67,7 +67,7 @@ class VaeJob(Job):
             "tone": self.config.tone * _tone_gap(pictures, copies),
             "kl": self.config.kl * 0.5 * (spread.mean.float() ** 2 + spread.var.float() - 1 - spread.logvar.float()).mean(),
         }
-        if self.critic and step >= self.config.adversary_from * steps_of(self.config):
+        if self.critic and step >= self.config.adversary_from * self.course.steps:
             terms |= _contest(self.critic, pictures, copies, self.config.adversary)
         return terms
 
@@ -121,7 +121,7 @@ class Pictures(Dataset):
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         rng = generator(self.seed, f"step-{step}", "generator-vae")
         rows = shuffled(len(self.library), step * self.config.batch, self.config.batch, self.seed)
-        whole = step >= self.config.whole_from * steps_of(self.config)
+        whole = step >= self.config.whole_from * self.config.steps
         side = self.library.size if whole else self.config.crop or self.library.size
         pictures = [_part(self.library.picture(row), side, rng) for row in rows]
         pictures = [p[:, ::-1] if rng.random() < 0.5 else p for p in pictures]

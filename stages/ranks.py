@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from estimator.models import default_device
-
 
 class Ranks(NamedTuple):
     """This process among `size`."""
@@ -42,6 +40,14 @@ class Ranks(NamedTuple):
             distributed.barrier()
 
 
+ALONE = Ranks()
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """The ranks that the environment tells of, in touch while this lasts; one where it tells of none."""
@@ -49,7 +55,7 @@ def joined() -> Iterator[Ranks]:
         yield Ranks(distributed.get_rank(), distributed.get_world_size())
         return
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Ranks()
+        yield ALONE
         return
     if default_device().type == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
