@@ -8,7 +8,6 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -29,6 +28,7 @@ from manifests.recipe_files import load_recipe
 from stages.annotated.reader import Annotated, read_annotated
 from stages.detector.crops import cut, square_matrix
 from stages.detector.metrics import NEAR
+from stages.pictures import png
 from stages.shards.held_out import NAME, open_held_out
 from stages.tensorfile import write_atomically
 
@@ -74,9 +74,7 @@ def write(out: Path, measured: Measured) -> None:
         curve(sizes, [measured[str(size)][name] for size in sizes], title)
         for name, title in ((HELD_OUT, "PA-MPJPE, mm, held out"), (BY_HAND, f"PCK@{NEAR} in drawings made by hand"))
     ]
-    done, png = cv2.imencode(".png", np.concatenate(plots, axis=1)[..., ::-1])
-    assert done
-    write_atomically(out / "data_size.png", png.tobytes())
+    write_atomically(out / "data_size.png", png(np.concatenate(plots, axis=1)))
 
 
 def main() -> None:

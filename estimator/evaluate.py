@@ -5,7 +5,6 @@ from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -32,6 +31,7 @@ from manifests.evaluation import PAIRED, RELIABILITY, RESULT, SAMPLES
 from manifests.recipe import Estimator
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
+from stages.pictures import png
 from stages.tensorfile import write_atomically
 
 TABLE = "evaluation.md"
@@ -68,7 +68,7 @@ def evaluate(
     write_atomically(out / SAMPLES, as_parquet(judged(judge.samples, said, scores)))
     _forget(out, set(reliable))
     for method, words in reliable.items():
-        write_atomically(out / f"{method}.reliability.png", _png(picture.reliability(words["bins"])))
+        write_atomically(out / f"{method}.reliability.png", png(picture.reliability(words["bins"])))
         _pictures(out, method, judge, said[method].seen, np.asarray(scores[method]["pa_mpjpe"]))
     log(text)
     return result
@@ -165,7 +165,7 @@ def _pictures(out: Path, method: str, judge: Judge, seen: Prediction, errors: np
     figures = figures_of(seen, [np.eye(2, 3)] * len(errors))
     for name, chosen in (("evaluation", some), ("worst", worst)):
         rows = [_row(judge, i, figures[i], f"{judge.samples[i].sample_id}  PA-MPJPE {errors[i]:.0f} mm") for i in chosen]
-        write_atomically(out / f"{method}.{name}.png", _png(picture.grid(rows)))
+        write_atomically(out / f"{method}.{name}.png", png(picture.grid(rows)))
 
 
 def _forget(out: Path, methods: set[str]) -> None:
@@ -179,10 +179,6 @@ def _forget(out: Path, methods: set[str]) -> None:
 def _row(judge: Judge, index: int, found: Figure, caption: str) -> np.ndarray:
     sample = judge.samples[index]
     return picture.row(sample.image, caption, found, figure_of_sample(sample), judge.body)
-
-
-def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _write(path: Path, words: dict) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.skeleton import EDGES, JOINTS
 from stages.annotated.reader import Annotated
+from stages.pictures import png
 from stages.tensorfile import write_atomically
 
 CELL, COLUMNS, SHOWN = 256, 4, 200
@@ -24,10 +25,9 @@ def write_sheet(out: Path, samples: list[Annotated], boxes: np.ndarray, joints: 
     cells = [_cell(*row) for row in zip(samples[:SHOWN], boxes[:SHOWN], joints[:SHOWN], strict=True)]
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % COLUMNS)
     rows = [np.concatenate(cells[i : i + COLUMNS], axis=1) for i in range(0, len(cells), COLUMNS)]
-    png = cv2.imencode(".png", cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))[1].tobytes()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / SHEET, png)
+        write_atomically(out / SHEET, png(np.concatenate(rows)))
     except OSError as e:
         raise UserError(f"{out}: cannot write the contact sheet there ({e.strerror})") from None
 

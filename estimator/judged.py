@@ -12,6 +12,7 @@ from estimator.sample import Sample
 from estimator.scores import Said
 from manifests.schema import JUDGED, METRIC, METRICS, TRUTH, to_table
 from stages.body.rotations import axis_angle_from_matrix
+from stages.pictures import jpeg
 
 SIDE, QUALITY = 192, 82  # of the pictures
 
@@ -58,4 +59,4 @@ def _each(values: np.ndarray | Shares) -> np.ndarray:
 
 def _jpeg(image: np.ndarray) -> bytes:
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) if len(image) > SIDE else image
-    return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    return jpeg(small, QUALITY)

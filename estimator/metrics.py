@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from estimator.sample import from_hips
-from manifests.skeleton import CHILDREN, LEFT_HIP, NECK, PARENTS, RIGHT_HIP, VISIBLE
+from manifests.skeleton import CHILDREN, PARENTS, VISIBLE
 from stages.body.rotations import angle_between
+from stages.detector.metrics import correct
 
 STEEP = 0.05  # metres of depth along an edge from which on its sign counts
 
@@ -44,14 +45,9 @@ def procrustes(seen: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return scale[:, None, None] * (x @ (u @ vt)) + target
 
 
-def pck(seen: np.ndarray, truth: np.ndarray, visibility: np.ndarray, share: float = 0.1) -> Shares:
-    """Visible joints that lie within `share` torso lengths of the truth (N, 16, 2) px.
-
-    The torso runs from the neck to the hips' midpoint of the true drawing.
-    """
-    torso = np.linalg.norm(truth[:, NECK] - truth[:, (RIGHT_HIP, LEFT_HIP)].mean(1), axis=-1)
-    hit = np.linalg.norm(seen - truth, axis=-1) <= share * torso[:, None]
-    return _counted(hit, visibility == VISIBLE)
+def pck(seen: np.ndarray, truth: np.ndarray, visibility: np.ndarray) -> Shares:
+    """Visible joints that lie within 0.1 torso lengths, neck to the hips' midpoint of the true drawing, of the truth (N, 16, 2) px."""
+    return _counted(correct(seen, truth), visibility == VISIBLE)
 
 
 def rotation_error(seen: np.ndarray, truth: np.ndarray) -> np.ndarray:

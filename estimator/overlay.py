@@ -1,6 +1,5 @@
 """The picture to judge a prediction by: joints in the drawing, the body over it, the body from the side."""
 
-import cv2
 import numpy as np
 
 from estimator.figure import Figure, posed
@@ -11,6 +10,7 @@ from stages.body.model import BodyModel, Posed
 from stages.body.rotations import about
 from stages.body.shading import draw_skeleton, shade
 from stages.detector.crops import apply, cut, square_matrix
+from stages.pictures import png
 
 SIDE = 384  # px of each of the three views
 _FAR = 100.0  # metres to a camera that is as good as parallel
@@ -23,7 +23,7 @@ def overlay(reading: Reading, body: BodyModel) -> bytes:
     matrix = square_matrix(_around(reading, posed(body, figure)), SIDE, _FILL)  # from px of the file
     paper = cut(reading.scan.shown, matrix @ np.diag([1 / scale, 1 / scale, 1]), (SIDE, SIDE))
     made = views(paper, figure, reading.scan.size, matrix, body)
-    return cv2.imencode(".png", cv2.cvtColor(made, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return png(made)
 
 
 def views(paper: np.ndarray, figure: Figure, size: tuple[int, int], matrix: np.ndarray, body: BodyModel) -> np.ndarray:

@@ -21,7 +21,7 @@ from manifests.errors import UserError, command
 from manifests.randomness import generator
 from manifests.recipe_files import load_recipe
 from manifests.sample import style_of
-from manifests.schema import LOSSES, PLANNED, to_numpy
+from manifests.schema import PLANNED, to_numpy
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
 from stages.body.model import load_body
@@ -43,7 +43,7 @@ def draw_poses(recipe_name: str, count: int, split: str) -> np.ndarray:
     recipe = load_recipe(recipe_name)
     stage = Poses(Config(recipe, Poses.config))
     stage.setup("cpu")
-    ctx = Context(recipe.seed, stage.name, "codes", None, "cpu", LOSSES.empty_table())  # type: ignore[arg-type]
+    ctx = Context.alone(recipe.seed, stage.name)
     parts: list[np.ndarray] = []
     for ids in _ids():
         table = stage.process(pa.table([ids, [style_of(i) for i in ids]], schema=PLANNED), ctx)

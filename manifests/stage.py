@@ -13,6 +13,7 @@ import pyarrow as pa
 from manifests.errors import UserError
 from manifests.randomness import generator
 from manifests.recipe import Recipe, Section
+from manifests.schema import LOSSES
 
 Scope = Literal["partition", "dataset"]
 KEEP, REJECT = "keep", "reject"  # what a reviewer may decide
@@ -41,6 +42,11 @@ class Sink(Protocol):
         ...
 
 
+class _NoFiles:
+    def open(self, name: str) -> AbstractContextManager[Any]:
+        raise AssertionError(f"{name}: a stage that works outside a run writes no file")
+
+
 @dataclass(frozen=True)
 class Context:
     """What a stage may know of the run that it is part of."""
@@ -52,6 +58,11 @@ class Context:
     device: str
     ledger: pa.Table  # dataset scope only: rows lost on the way (schema.LOSSES), then the table of the dataset stage before
     decisions: dict[str, str] = dataclasses.field(default_factory=dict)  # for a stage that heeds them: KEEP or REJECT by sample id
+
+    @classmethod
+    def alone(cls, seed: int, stage: str, device: str = "cpu") -> "Context":
+        """Of a stage that is asked for rows outside any run: nothing was lost before, and it writes no file."""
+        return cls(seed, stage, "alone", _NoFiles(), device, LOSSES.empty_table())
 
     def rng(self, sample_id: str) -> np.random.Generator:
         """Randomness of one sample in this stage, whatever else runs beside it."""

@@ -11,7 +11,7 @@ from manifests.recipe import Duplicates, share_out
 from manifests.schema import VERDICTS
 from manifests.stage import KEEP, REJECT, Context, Stage
 from stages.duplicates import copies, leaks
-from stages.filters.picture import UNREADABLE
+from stages.pictures import UNREADABLE
 
 REVIEWED, COPY, LEAK = "a reviewer's decision", "near-duplicate picture", "pose of the other split"
 

@@ -4,7 +4,6 @@ import pyarrow as pa
 
 from manifests.schema import PLANNED
 from manifests.stage import Context, Stage
-from pipeline.tables import Inputs
 
 
 def through(stages: list[Stage], ids: list[str], seed: int = 1) -> tuple[pa.Table, list[pa.Table]]:
@@ -12,7 +11,7 @@ def through(stages: list[Stage], ids: list[str], seed: int = 1) -> tuple[pa.Tabl
     known = pa.table([ids, [i.partition("-")[0] for i in ids]], schema=PLANNED)
     tables = []
     for stage in stages:
-        ctx = Context(seed, stage.name, "unit", None, "cpu", Inputs(known).ledger)  # type: ignore[arg-type]
+        ctx = Context.alone(seed, stage.name)
         tables.append(stage.process(known.select(["sample_id", "style", *stage.reads]), ctx))
         for name in set(tables[-1].schema.names) - set(known.schema.names):
             known = known.append_column(tables[-1].schema.field(name), tables[-1].column(name))

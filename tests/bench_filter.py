@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from manifests.recipe_files import load_recipe
-from manifests.schema import LOSSES
 from manifests.stage import Config, Context
 from stages.filters.stage import Filter
 from stages.sketches.studio import Studio, recipe_of
 
 SEED, EACH, AT_ONCE = 8401, 30, 18
 DTYPES = ("float32", "bfloat16")
-CONTEXT = Context(SEED, Filter.name, "bench", None, "cpu", LOSSES.empty_table())
+CONTEXT = Context.alone(SEED, Filter.name)
 
 
 def sketches() -> pa.Table:

@@ -36,7 +36,7 @@ def names(count: int) -> pa.Table:
 
 def made(stage: Stage, table: pa.Table) -> tuple[pa.Table, float]:
     """What a stage makes of a table, and the rows it makes in a second of this core's time (best of two)."""
-    ctx = Context(seed=1, stage=stage.name, unit="bench", sink=None, device="cpu", ledger=None)
+    ctx = Context.alone(1, stage.name)
     stage.setup("cpu")
     out, seconds = timed(lambda: stage.process(table, ctx))
     return out, len(table) / min(seconds, timed(lambda: stage.process(table, ctx))[1])

@@ -331,7 +331,7 @@ def test_stroke_width_is_what_the_pen_says():
 
 
 def _context(seed: int = 5) -> Context:
-    return Context(seed, "sketches", "p0", None, "cpu", schema.LOSSES.empty_table())  # type: ignore[arg-type]
+    return Context.alone(seed, "sketches")
 
 
 def _table(count: int) -> pa.Table:

@@ -15,8 +15,8 @@ from manifests.stage import Config, Context
 from stages.filters.calibrate import SHARES, lost, thresholds
 from stages.filters.calibration import BUNDLED_FILE, detector_digest, read_calibration
 from stages.filters.ink import check
-from stages.filters.picture import UNREADABLE, decode
 from stages.filters.stage import Filter
+from stages.pictures import UNREADABLE, decode, png
 from stages.projections.labels import visibility
 from stages.sketches.drawing import draw
 from tests.test_drawing import figure_of, random_labels
@@ -73,7 +73,7 @@ def _table(images: list[bytes], labels: dict | None = None, style: str = "stick"
 
 
 def _context() -> Context:
-    return Context(0, "filter", "p0", None, "cpu", schema.LOSSES.empty_table())  # type: ignore[arg-type]
+    return Context.alone(0, "filter")
 
 
 def _drawn(style: str, seed: int) -> tuple[bytes, dict]:
@@ -86,7 +86,7 @@ def _drawn(style: str, seed: int) -> tuple[bytes, dict]:
 
 
 def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return png(image)
 
 
 def test_bytes_that_are_no_picture_are_rejected_with_a_reason(stage):

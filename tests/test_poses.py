@@ -49,7 +49,7 @@ def stage(**sections):
 
 
 def run(names, seed=3, **sections):
-    context = Context(seed=seed, stage="poses", unit="t", sink=None, device="cpu", ledger=None)
+    context = Context.alone(seed, "poses")
     return stage(**sections).process(planned(*names), context)
 
 

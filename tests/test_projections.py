@@ -32,7 +32,7 @@ BODY = load_body()
 
 
 def context(stage):
-    return Context(seed=5, stage=stage, unit="t", sink=None, device="cpu", ledger=None)
+    return Context.alone(5, stage)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from manifests import schema
 from manifests.randomness import order_key
 from manifests.recipe import Recipe
 from manifests.stage import KEEP, REJECT, Config, Context
-from stages.filters.picture import UNREADABLE
+from stages.pictures import UNREADABLE
 from stages.select import COPY, LEAK, REVIEWED, Select
 
 

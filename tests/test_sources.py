@@ -240,7 +240,7 @@ NAMES = [f"ink-{i:06d}" for i in range(12)]
 
 def run(names, sources, val=0.5):
     recipe = Recipe.model_validate({"name": "t", "poses": {"count": 10, "sources": sources}, "split": {"val": val}})
-    context = Context(seed=3, stage="poses", unit="t", sink=None, device="cpu", ledger=None)
+    context = Context.alone(3, "poses")
     table = pa.table({"sample_id": list(names), "style": ["ink"] * len(names)}, schema=schema.PLANNED)
     return Poses(Config(recipe, Poses.config)).process(table, context)
 

@@ -8,8 +8,7 @@ from estimator.batch import Batch
 from estimator.camera import project
 from estimator.prediction import Prediction
 from manifests.skeleton import LEFT_HIP, NECK, RIGHT_HIP
-
-NEAR = 0.1  # torso lengths within which a joint counts as found
+from stages.detector.metrics import NEAR
 
 
 def heat(seen: Prediction, truth: Batch) -> Tensor:

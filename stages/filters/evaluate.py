@@ -21,10 +21,10 @@ from manifests.recipe_files import load_recipe
 from manifests.skeleton import EDGES, STYLES
 from manifests.stage import Config, Context
 from stages.duplicates import copies
-from stages.filters.picture import decode
 from stages.filters.planted import add_figure, blank, copied, erasable_limb, erased, is_another_pose
-from stages.filters.sketchbook import Sketchbook, encoded
+from stages.filters.sketchbook import Sketchbook
 from stages.filters.stage import Filter
+from stages.pictures import decode, png
 from stages.select import COPY
 
 SEED = 8001  # of drawings that no calibration has seen
@@ -49,7 +49,7 @@ def planted(defect: str, book: Sketchbook, at: int, rng: np.random.Generator) ->
         "blank": lambda: blank(drawn.image, rng),
         "duplicate": lambda: copied(drawn.image, rng),
     }[defect]()
-    return None if picture is None else {**row, "image": encoded(picture)}
+    return None if picture is None else {**row, "image": png(picture)}
 
 
 def _planted_rows(defect: str, book: Sketchbook, each: int, seed: int) -> list[dict]:
@@ -67,7 +67,7 @@ def judged(stage: Filter, rows: list[dict]) -> pa.Table:
     """The filter's table for rows that hold a sketch and its labels."""
     fields = [next(t.field(name) for t in (schema.PLANNED, schema.SKETCHES, schema.PROJECTIONS) if name in t.names) for name in _COLUMNS]
     table = schema.to_table(pa.schema(fields), {name: [row[name] for row in rows] for name in _COLUMNS})
-    return stage.process(table, Context(0, stage.name, "planted", None, "cpu", schema.LOSSES.empty_table()))  # type: ignore[arg-type]
+    return stage.process(table, Context.alone(0, stage.name))
 
 
 def duplicates(clean: pa.Table, again: pa.Table, bits: int, most: float) -> tuple[list[bool], list[bool]]:

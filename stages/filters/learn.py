@@ -8,7 +8,8 @@ from stages.detector.detect import Detector
 from stages.filters.limbs import LIMBS, Limb, evidence
 from stages.filters.look import Look, looks_at
 from stages.filters.planted import erasable_limb, erased
-from stages.filters.sketchbook import Sketchbook, encoded
+from stages.filters.sketchbook import Sketchbook
+from stages.pictures import png
 
 SEED, ERASED = 8101, 150  # of drawings that are not calibrated on, and not judged by
 _RIDGE, _STEPS = 1.0, 30
@@ -21,7 +22,7 @@ def learn(detector: Detector, seed: int = SEED, count: int = ERASED) -> np.ndarr
     for row, drawn in book.pages():
         limb = erasable_limb(drawn)
         if limb:
-            rows.append({**row, "image": encoded(erased(drawn, limb))})
+            rows.append({**row, "image": png(erased(drawn, limb))})
             gone.append(_as_judged(limb.joints))
         if len(rows) == count:
             break

@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.detector.detect import Detections, Detector
 from stages.detector.metrics import torsos
-from stages.filters.picture import decode
+from stages.pictures import decode
 
 # How far off, over the root of the figure's area, people's own marks of a joint lie (COCO; neck, head and toes after their neighbours).
 _SIGMA = np.array([0.06, 0.079, *(0.079, 0.072, 0.062) * 2, *(0.107, 0.087, 0.089) * 2, 0.089, 0.089])

@@ -3,15 +3,12 @@
 import itertools
 from collections.abc import Iterator
 
-import cv2
-import numpy as np
-
 from manifests import schema
 from stages.body.figure import make_figure
 from stages.body.model import load_body
 from stages.detector.drawings import EACH, recipe_of
-from stages.filters.picture import decode
 from stages.filters.planted import Drawn
+from stages.pictures import decode
 from stages.sketches.studio import Studio
 
 
@@ -46,8 +43,3 @@ class Sketchbook:
         labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl", "camera_K")}
         figure = make_figure(self._body, **labels, size=len(image))
         return Drawn(image, figure.part, row["joints2d"], row["visibility"])
-
-
-def encoded(image: np.ndarray) -> bytes:
-    """An RGB picture as PNG."""
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()

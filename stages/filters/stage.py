@@ -8,7 +8,7 @@ from manifests import schema
 from manifests.stage import Context, Fact, Resources, Stage
 from stages.filters import ink
 from stages.filters.fingerprint import SIDE, fingerprint
-from stages.filters.picture import UNREADABLE, decode
+from stages.pictures import UNREADABLE, decode
 
 _LABELS = ("joints2d", "visibility", "bbox")
 _AT_ONCE = 32  # pictures that are held decoded

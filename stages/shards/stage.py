@@ -10,6 +10,7 @@ import pyarrow as pa
 from manifests import schema
 from manifests.sample import encode_sample
 from manifests.stage import Context, Stage
+from stages.pictures import decoded, jpeg
 from stages.shards.tar import write_end, write_member
 
 # Of each shard that many samples, so small, are put by for the preview.
@@ -54,11 +55,8 @@ def write_shard(file: BinaryIO, rows: Iterable[dict]) -> None:
 
 def preview(row: dict) -> dict:
     """A row as schema.PREVIEW has it."""
-    image = cv2.imdecode(np.frombuffer(row["image"], np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{row['sample_id']}: its picture cannot be decoded")
+    image = decoded(row["image"], row["sample_id"])
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     words = {name: row[name] for name in ("sample_id", "style", "split", "motion")}
     joints = (row["joints2d"] / len(image)).astype(np.float32).ravel()
-    jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-    return {**words, "joints": joints, "visibility": row["visibility"], "jpeg": jpeg}
+    return {**words, "joints": joints, "visibility": row["visibility"], "jpeg": jpeg(small, QUALITY)}

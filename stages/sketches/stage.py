@@ -17,13 +17,14 @@ from stages.body.camera import intrinsics
 from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
+from stages.pictures import UNREADABLE, decode, jpeg, png
 from stages.sketches.drawing import draw
 from stages.sketches.drawing.layer import UNITS
 from stages.sketches.labels import BODY
 
 _LABELS = (*BODY, "joints2d", "joints3d_drawn")
 _SPINE_TO_HEAD = (0, 3, 6, 9, 12, 15)  # SMPL joints whose rotations turn the head
-_ENCODING = {"png": [cv2.IMWRITE_PNG_COMPRESSION, 3], "jpg": [cv2.IMWRITE_JPEG_QUALITY, 92]}
+_LEVEL, _QUALITY = 3, 92  # of PNG, of JPEG
 # Of a joint that is outside, occluded, visible; RGB.
 _MARKS = ((150, 150, 150), (240, 150, 30), (30, 170, 60))
 
@@ -123,10 +124,9 @@ class Sketches(Stage):
 
     def preview(self, row: dict) -> np.ndarray:
         """The picture with its 16 joints: green visible, orange occluded, grey outside."""
-        stored = cv2.imdecode(np.frombuffer(row["image"], np.uint8), cv2.IMREAD_COLOR)
-        if stored is None:
-            raise UserError(f"{row['sample_id']}: its picture cannot be decoded")
-        picture = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
+        picture = decode(row["image"])
+        if picture is None:
+            raise UserError(f"{row['sample_id']}: its picture {UNREADABLE}")
         joints = np.asarray(row["joints2d"], np.float64).reshape(16, 2)
         spots = [tuple(int(v) for v in joint) for joint in np.clip(joints, -1e4, 1e4)]
         for a, b in EDGES:
@@ -142,11 +142,7 @@ class Sketches(Stage):
         return make_figure(self.body, **{**labels, "camera_K": to_units @ row["camera_K"]}, size=UNITS)
 
     def _encode(self, image: np.ndarray) -> bytes:
-        kind = self.cfg.sketches.image_format
-        done, data = cv2.imencode(f".{kind}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _ENCODING[kind])
-        if not done:
-            raise RuntimeError(f"OpenCV could not encode a {kind} picture")
-        return data.tobytes()
+        return png(image, _LEVEL) if self.cfg.sketches.image_format == "png" else jpeg(image, _QUALITY)
 
 
 def head_turn(pose: np.ndarray) -> np.ndarray:

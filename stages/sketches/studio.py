@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from manifests.recipe import Recipe
 from manifests.recipe_files import load_recipe
 from manifests.sample import style_of
-from manifests.schema import LOSSES, PLANNED
+from manifests.schema import PLANNED
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context, Stage
 from stages.poses.stage import Poses
@@ -65,7 +65,7 @@ class Studio:
 
     def _through(self, stage: Stage, known: pa.Table) -> pa.Table:
         """All columns of the rows that the stage does not reject."""
-        ctx = Context(self.seed, stage.name, "chunk", None, "cpu", LOSSES.empty_table())  # type: ignore[arg-type]
+        ctx = Context.alone(self.seed, stage.name)
         made = stage.process(known.select(["sample_id", "style", *stage.reads]), ctx)
         for name in made.schema.names:
             if name in known.schema.names:

@@ -5,6 +5,7 @@ import numpy as np
 
 from manifests.skeleton import EDGES
 from stages.detector.cache import Drawings
+from stages.pictures import png
 
 SIDE = 256
 # px of a figure 200 px high whose neck is at the origin, in the order of skeleton.JOINTS.
@@ -35,6 +36,6 @@ def drawings(count: int, first: int = 0) -> Drawings:
     visibility = np.full((count, 16), 2, np.uint8)
     visibility[:, 15] = 1
     boxes = np.concatenate([points.min(1) - 8, points.max(1) + 8], 1)
-    encoded = [cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes() for image in images]
+    encoded = [png(image) for image in images]
     ids = np.array([f"stick-{i:06d}" for i in range(count)], "S")
     return Drawings(encoded, points, visibility, boxes, np.arange(count, dtype=np.uint8) % 6, ids)

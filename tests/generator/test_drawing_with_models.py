@@ -101,7 +101,7 @@ def projected():
 def _drawn(stage, known):
     from manifests.stage import Context
 
-    return stage.process(known.select(["sample_id", "style", *stage.reads]), Context(1, "sketches", "unit", None, "cpu", None))  # type: ignore[arg-type]
+    return stage.process(known.select(["sample_id", "style", *stage.reads]), Context.alone(1, "sketches"))
 
 
 @pytest.mark.parametrize("kind", ["ours", "sd", "sdxl", "tiny_vae"])

@@ -17,6 +17,7 @@ from manifests.schema import to_numpy
 from manifests.skeleton import STYLES
 from stages.body.figure import make_figure
 from stages.body.model import load_body
+from stages.pictures import png
 from stages.sketches.drawing.layer import UNITS
 from stages.sketches.generator.conditions import MAPS, part_map
 from stages.sketches.generator.config import Profile
@@ -127,13 +128,8 @@ def _maps(table: pa.Table, size: int) -> list[bytes]:
     for i in range(len(table)):
         row = {name: column[i] for name, column in labels.items()}
         figure = make_figure(body, **{**row, "camera_K": scale @ row["camera_K"]}, size=UNITS)
-        maps.append(encoded(part_map(figure)))
+        maps.append(png(part_map(figure), 4))
     return maps
-
-
-def encoded(rgb: np.ndarray) -> bytes:
-    """A picture (H, W, 3) uint8 as PNG."""
-    return cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
 
 
 def _settle() -> None:

@@ -1,13 +1,12 @@
 """The sketches stage outside a run: the same poses drawn by several makers, seed after seed, for measurements."""
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
 from manifests.recipe import Diffusion, Recipe
-from manifests.schema import LOSSES
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
+from stages.pictures import decoded
 from stages.sketches.generator.pictures import copies_of
 from stages.sketches.stage import Sketches
 from stages.sketches.studio import Studio
@@ -26,9 +25,9 @@ class Easel:
 
     def draw(self, table: pa.Table, turn: int = 0) -> list[np.ndarray]:
         """A picture (H, W, 3) uint8 RGB for each row; every turn is another one."""
-        ctx = Context(self.seed + turn, "sketches", "easel", None, self.device, LOSSES.empty_table())  # type: ignore[arg-type]
+        ctx = Context.alone(self.seed + turn, "sketches", self.device)
         made = self.stage.process(table.select(["sample_id", "style", *self.stage.reads]), ctx)
-        return decoded(made)
+        return pictures_of(made)
 
     def copied(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """What the model's autoencoder leaves of pictures."""
@@ -49,6 +48,6 @@ def rows_by_style(table: pa.Table) -> dict[str, np.ndarray]:
     return {style: np.flatnonzero(styles == style) for style in STYLES if style in styles}
 
 
-def decoded(table: pa.Table) -> list[np.ndarray]:
+def pictures_of(table: pa.Table) -> list[np.ndarray]:
     """The column `image` as pictures (H, W, 3) uint8 RGB."""
-    return [np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)) for data in table["image"].to_pylist()]
+    return [decoded(data, sample_id) for data, sample_id in zip(table["image"].to_pylist(), table["sample_id"].to_pylist(), strict=True)]

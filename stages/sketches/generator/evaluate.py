@@ -19,10 +19,11 @@ from manifests.recipe import Diffusion, Recipe
 from manifests.schema import to_numpy
 from stages.detector.detect import Detector, load_detector
 from stages.detector.metrics import NEAR
+from stages.pictures import png
 from stages.sketches.artist import source_of
 from stages.sketches.generator.conditions import pose_map
-from stages.sketches.generator.drawings import encoded, side_of
-from stages.sketches.generator.easel import Easel, decoded, held_out, rows_by_style
+from stages.sketches.generator.drawings import side_of
+from stages.sketches.generator.easel import Easel, held_out, pictures_of, rows_by_style
 from stages.sketches.generator.folder import notes_of
 from stages.sketches.generator.judge import ByStyle, Read, diversity_ratio, nearest, ratio, read
 from stages.sketches.generator.library import Library
@@ -43,7 +44,7 @@ class Evaluation:
         self.recipe = recipe_for(diffusion)
         self.table = held_out(self.recipe, each)
         self.easel = Easel(self.recipe, diffusion)
-        self.rendered = decoded(self.table)
+        self.rendered = pictures_of(self.table)
         self.drawn = self.easel.draw(self.table)
 
     @cached_property
@@ -83,7 +84,7 @@ class Evaluation:
         turns = [self.easel.draw(table, turn) for turn in range(_SHOWN)]
         for style, index in rows_by_style(table).items():
             rows = [[self._pose_map(table, i) for i in index], *([turn[i] for i in index] for turn in turns)]
-            (folder / f"{style}.png").write_bytes(encoded(sheet(rows)))
+            (folder / f"{style}.png").write_bytes(png(sheet(rows)))
 
     def _pose_map(self, table: pa.Table, row: int) -> np.ndarray:
         joints, drawn = (to_numpy(table, name)[row] for name in ("joints2d", "joints3d_drawn"))

@@ -11,8 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from manifests.randomness import generator
 from stages.fit import Course, Job, falling
+from stages.pictures import png
 from stages.sketches.generator.config import Stretch
-from stages.sketches.generator.drawings import encoded
 from stages.tensorfile import write_atomically
 
 GRIDS, FLOOR = "grids", 0.05
@@ -44,7 +44,7 @@ class PictureJob(Job):
         """A grid of samples, as PNG and in the TensorBoard file."""
         picture = self.grid()
         (folder / GRIDS).mkdir(exist_ok=True)
-        write_atomically(folder / GRIDS / f"{step:07d}.png", encoded(picture))
+        write_atomically(folder / GRIDS / f"{step:07d}.png", png(picture))
         board.add_image("samples", picture, step, dataformats="HWC")
         board.flush()
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
+from stages.pictures import decoded
 from stages.sketches.generator.conditions import condition, pose_map
 from stages.sketches.generator.drawings import LABEL
 from stages.tensorfile import open_tensors, words_of
@@ -104,23 +105,19 @@ class _Chunk:
 
     def entry(self, row: int, size: int) -> Entry:
         encoded = self._bytes("pictures", self.ends, row)
-        stored = _decoded(encoded)
+        stored = decoded(encoded, self.words["ids"][row])
         joints = self.joints[row] * (size / len(stored))
         pose = pose_map(joints, self.depth[row], size)
         parts = self._bytes("maps", self.map_ends, row)
-        map_ = _fitted(_decoded(parts), size, cv2.INTER_NEAREST) if len(parts) else np.zeros_like(pose)
+        map_ = _fitted(decoded(parts, self.words["ids"][row]), size, cv2.INTER_NEAREST) if len(parts) else np.zeros_like(pose)
         style = STYLES[int(self.styles[row])]
         return Entry(_fitted(stored, size), pose, map_, style, self.words["appearance"][row], self.words["motion"][row])
 
     def picture(self, row: int, size: int) -> np.ndarray:
-        return _fitted(_decoded(self._bytes("pictures", self.ends, row)), size)
+        return _fitted(decoded(self._bytes("pictures", self.ends, row), self.words["ids"][row]), size)
 
     def _bytes(self, name: str, ends: np.ndarray, row: int) -> np.ndarray:
         return self._file.get_slice(name)[int(ends[row - 1]) if row else 0 : int(ends[row])].numpy()
-
-
-def _decoded(data: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
 
 def _fitted(image: np.ndarray, size: int, how: int = cv2.INTER_AREA) -> np.ndarray:

@@ -5,19 +5,19 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.annotated.reader import Annotated, read_annotated
 from stages.detector.crops import apply, cut, square_matrix
-from stages.sketches.generator.drawings import encoded, side_of, write_chunk
+from stages.pictures import jpeg, png
+from stages.sketches.generator.drawings import side_of, write_chunk
 
 _AT_ONCE = 60
 _LEAST = 8  # joints that must be known
 _STYLE = "kids"  # of drawings whose style nobody tells: Amateur Drawings and AnimatedDrawings
-_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
+_QUALITY = 92
 
 
 def add_real(library: Path, text: str, size: int, log: Callable[[str], None] = print) -> None:
@@ -47,7 +47,7 @@ def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> N
     for figure in rows:
         matrix = square_matrix(figure.box, side)
         square = cut(figure.image, matrix, (side, side))
-        pictures.append(cv2.imencode(".jpg", cv2.cvtColor(square, cv2.COLOR_RGB2BGR), _QUALITY)[1].tobytes())
+        pictures.append(jpeg(square, _QUALITY))
         joints.append(apply(matrix, figure.joints))
     arrays: dict[str, np.ndarray] = {
         "joints": np.array(joints, np.float32),
@@ -56,5 +56,5 @@ def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> N
     }
     nothing = [""] * len(rows)
     words = {"ids": [figure.path.stem for figure in rows], "appearance": nothing, "motion": nothing}
-    blank = encoded(np.zeros((8, 8, 3), np.uint8))
+    blank = png(np.zeros((8, 8, 3), np.uint8))
     write_chunk(path, pictures, [blank] * len(rows), arrays, words)
