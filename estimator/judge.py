@@ -7,13 +7,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from estimator.judge_sheet import write_sheet
+from manifests.errors import UserError
 from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES, VISIBLE
 from stages.annotated.reader import Annotated, read_annotated
 from stages.detector.metrics import overlap
+from stages.detector.sheet import cell
+from stages.pictures import grid, png
+from stages.tensorfile import write_atomically
 
 TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown
 BATCH = 16
+SHEET, COLUMNS, SHOWN = "annotated.png", 4, 200
 
 
 class Detector(Protocol):
@@ -52,10 +56,21 @@ def evaluate(samples: list[Annotated], detector: Detector, out: Path | None = No
     judged = judge(samples, detector)
     log(table(judged))
     if out:
-        write_sheet(out, samples, judged.boxes, judged.joints)
+        _write_sheet(out, samples, judged)
     groups = {style: judged.styles == style for style in STYLES if style in judged.styles}
     pictures = len({sample.path for sample in samples})
     return summary(judged) | {"pictures": pictures, "per_style": {style: summary(judged, rows) for style, rows in groups.items()}}
+
+
+def _write_sheet(out: Path, samples: list[Annotated], judged: Judged) -> None:
+    """What was found in the first pictures, over them."""
+    found = list(zip(samples, judged.boxes, judged.joints, strict=True))[:SHOWN]
+    sheet = grid([cell(sample.image, box, joints, sample.joints[sample.known]) for sample, box, joints in found], COLUMNS)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / SHEET, png(sheet))
+    except OSError as e:
+        raise UserError(f"{out}: cannot write the contact sheet there ({e.strerror})") from None
 
 
 def judge(samples: list[Annotated], detector: Detector) -> Judged:

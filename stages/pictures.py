@@ -25,6 +25,12 @@ def decoded(data: bytes | np.ndarray, name: str) -> np.ndarray:
     return picture
 
 
+def grid(cells: list[np.ndarray], columns: int) -> np.ndarray:
+    """Pictures of one size in rows of so many; the last row is filled up with white."""
+    filled = [*cells, *[np.full_like(cells[0], 255)] * (-len(cells) % columns)]
+    return np.concatenate([np.concatenate(filled[first : first + columns], 1) for first in range(0, len(filled), columns)])
+
+
 def png(picture: np.ndarray, level: int = 1) -> bytes:
     """As PNG, compressed so much, 0 to 9."""
     return _encoded(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, level])

@@ -13,6 +13,7 @@ from manifests.skeleton import STYLES
 from pipeline.plan import Pipeline
 from stages.body.figure import make_figure
 from stages.body.model import load_body
+from stages.pictures import grid, jpeg
 from stages.sketches.drawing import Drawing, draw
 from stages.sketches.stage import head_turn
 from tests.batch import through
@@ -36,12 +37,12 @@ def drawings(style: str, count: int, size: int = 256) -> list[Drawing]:
 def sheet(count: int, columns: int, styles=STYLES) -> np.ndarray:
     """A contact sheet (H, W, 3) RGB: `count` drawings of each style, in rows of `columns`."""
     images = [cv2.resize(d.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for style in styles for d in drawings(style, count)]
-    return np.vstack([np.hstack(images[i : i + columns]) for i in range(0, len(images), columns)])
+    return grid(images, columns)
 
 
 def main() -> None:
     out, count, columns = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    cv2.imwrite(str(out), cv2.cvtColor(sheet(count, columns), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    out.write_bytes(jpeg(sheet(count, columns), 85))
     print(f"{out}: {count} drawings of each style, {columns} a row")
 
 

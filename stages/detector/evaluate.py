@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 
@@ -19,10 +18,12 @@ from stages.detector.cache import Drawings, load_drawings
 from stages.detector.decoys import held_out
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.metrics import NEAR, correct, overlap, pck, torsos
-from stages.detector.sheet import contact_sheet
+from stages.detector.sheet import cell
+from stages.pictures import grid, png
 
 _AT_ONCE = 64  # pictures that are decoded at a time
 _DECOYS = 300
+_COLUMNS, _SURE = 10, 0.4  # of the contact sheet
 
 
 class Judged(NamedTuple):
@@ -89,6 +90,16 @@ def report(judged: Judged) -> str:
     return "\n".join([*lines, "", f"visibility told right: {told.mean():.3f}; torsos under 20 px: {(torso < 20).mean():.3f}", there])
 
 
+def contact_sheet(drawings: Drawings, found: Detections) -> np.ndarray:
+    """What was found in the first drawings of each style, a row a style."""
+    rows = [row for style in range(len(STYLES)) for row in np.flatnonzero(drawings.styles == style)[:_COLUMNS].tolist()]
+    cells = [
+        cell(drawings.picture(row), found.boxes[row], found.joints[row], drawings.joints[row], found.confidence[row] > _SURE)
+        for row in rows
+    ]
+    return grid(cells, _COLUMNS)
+
+
 def evenly(drawings: Drawings, each: int) -> Drawings:
     """The first `each` drawings of every style."""
     rows = [np.flatnonzero(drawings.styles == i)[:each] for i in range(len(STYLES))]
@@ -109,7 +120,7 @@ def main() -> None:
     held = evenly(load_drawings(args.cache, "val"), args.each)
     judged = judge(load_detector(args.weights, finder=args.finder), held, not args.no_flip)
     if args.sheet:
-        cv2.imwrite(str(args.sheet), cv2.cvtColor(contact_sheet(held, judged.found), cv2.COLOR_RGB2BGR))
+        args.sheet.write_bytes(png(contact_sheet(held, judged.found)))
     print(report(judged))
     print(json.dumps(figures(judged)))
 

@@ -1,43 +1,32 @@
-"""A contact sheet: what was found, over the drawings, for looking at."""
+"""What was found, over the picture, for looking at."""
 
 import cv2
 import numpy as np
 
-from manifests.skeleton import EDGES, JOINTS, STYLES
-from stages.detector.cache import Drawings
-from stages.detector.detect import Detections
+from manifests.skeleton import EDGES, JOINTS
 
-_COLUMNS, _SIDE = 10, 256
-_RIGHT, _LEFT, _MIDDLE, _TRUE, _BOX = (230, 60, 40), (30, 110, 230), (40, 160, 60), (250, 190, 0), (150, 150, 150)  # RGB
-
-
-def contact_sheet(drawings: Drawings, found: Detections) -> np.ndarray:
-    """A row of ten drawings of each style (6 * 256, 10 * 256, 3) uint8 RGB: found bones, right ones red, left ones blue;
-    true joints as yellow dots; the found box; faint where the detector is unsure."""
-    sheet = np.full((len(STYLES) * _SIDE, _COLUMNS * _SIDE, 3), 255, np.uint8)
-    for style in range(len(STYLES)):
-        for column, row in enumerate(np.flatnonzero(drawings.styles == style)[:_COLUMNS].tolist()):
-            place = sheet[style * _SIDE : (style + 1) * _SIDE, column * _SIDE : (column + 1) * _SIDE]
-            place[:] = _tile(drawings.picture(row), drawings.joints[row], found, row)
-    return sheet
+CELL = 256
+_SIDES = {"right": (220, 90, 30), "left": (30, 90, 220)}
+_MIDDLE, _TRUE, _BOX = (30, 140, 60), (255, 230, 0), (150, 150, 150)
 
 
-def _tile(image: np.ndarray, true: np.ndarray, found: Detections, row: int) -> np.ndarray:
-    scale = _SIDE / max(image.shape[:2])
-    tile = np.zeros((_SIDE, _SIDE, 3), np.uint8)
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    tile[: small.shape[0], : small.shape[1]] = small
-    spots = [(int(x), int(y)) for x, y in np.clip(found.joints[row] * scale, -999, 999)]
-    for a, b in EDGES:
-        width = 2 if min(found.confidence[row, [a, b]]) > 0.4 else 1
-        cv2.line(tile, spots[a], spots[b], _colour(b), width, cv2.LINE_AA)
-    for x, y in np.clip(true * scale, -999, 999):
-        cv2.circle(tile, (int(x), int(y)), 2, _TRUE, -1, cv2.LINE_AA)
-    x0, y0, x1, y1 = np.clip(found.boxes[row] * scale, -999, 999).astype(int).tolist()
-    cv2.rectangle(tile, (x0, y0), (x1, y1), _BOX, 1)
-    return tile
+def cell(image: np.ndarray, box: np.ndarray, found: np.ndarray, true: np.ndarray, sure: np.ndarray | None = None) -> np.ndarray:
+    """A picture made paler (CELL, CELL, 3) uint8 RGB, with the box (4,) and the joints (16, 2) px that were found in it, and true ones
+    (K, 2) as dots. Right limbs are orange, left ones blue; thin where one of their ends is not sure (16,)."""
+    scale = CELL / max(image.shape[:2])
+    small = cv2.resize(image, [max(round(side * scale), 1) for side in image.shape[1::-1]], interpolation=cv2.INTER_AREA)
+    canvas = np.full((CELL, CELL, 3), 255, np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small // 3 * 2 + 85
+    cv2.rectangle(canvas, _point(box[:2] * scale), _point(box[2:] * scale), _BOX)
+    for start, end in EDGES:
+        colour = _SIDES.get(JOINTS[end].partition("_")[0], _MIDDLE)
+        width = 2 if sure is None or sure[[start, end]].all() else 1
+        cv2.line(canvas, _point(found[start] * scale), _point(found[end] * scale), colour, width, cv2.LINE_AA)
+    for joint in true * scale:
+        cv2.circle(canvas, _point(joint), 2, _TRUE, -1, cv2.LINE_AA)
+    return canvas
 
 
-def _colour(joint: int) -> tuple[int, int, int]:
-    side = JOINTS[joint].partition("_")[0]
-    return {"right": _RIGHT, "left": _LEFT}.get(side, _MIDDLE)
+def _point(xy: np.ndarray) -> tuple[int, int]:
+    x, y = np.clip(np.nan_to_num(xy), -CELL, 2 * CELL).astype(int)
+    return int(x), int(y)

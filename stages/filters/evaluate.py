@@ -24,7 +24,7 @@ from stages.duplicates import copies
 from stages.filters.planted import add_figure, blank, copied, erasable_limb, erased, is_another_pose
 from stages.filters.sketchbook import Sketchbook
 from stages.filters.stage import Filter
-from stages.pictures import decode, png
+from stages.pictures import decode, grid, png
 from stages.select import COPY
 
 SEED = 8001  # of drawings that no calibration has seen
@@ -115,10 +115,8 @@ def _show(folder: Path, rows: dict[str, list[dict]], reasons: dict[str, list[str
     for kind, those in rows.items():
         right = [bool(reason) != (kind == "clean") for reason in reasons[kind]]
         order = sorted(range(len(those)), key=lambda i: right[i])[: _COLUMNS_SHOWN**2]
-        cells = [_cell(those[i], right[i]) for i in order]
-        cells += [np.full_like(cells[0], 255)] * (-len(cells) % _COLUMNS_SHOWN)
-        sheet = np.vstack([np.hstack(cells[i : i + _COLUMNS_SHOWN]) for i in range(0, len(cells), _COLUMNS_SHOWN)])
-        cv2.imwrite(str(folder / f"{kind.replace(' ', '-')}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        sheet = grid([_cell(those[i], right[i]) for i in order], _COLUMNS_SHOWN)
+        (folder / f"{kind.replace(' ', '-')}.png").write_bytes(png(sheet))
 
 
 def _cell(row: dict, right: bool) -> np.ndarray:
