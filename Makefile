@@ -7,7 +7,7 @@ SET ?=
 PRIOR ?= prior.safetensors
 SOURCES ?=
 GENERATOR ?= runs/generator
-PROFILE ?= cpu
+PROFILE ?=
 RANKS ?= 1
 STAGE ?=
 START ?=
@@ -87,7 +87,7 @@ dataset: $(READY) ## run all stages of RECIPE
 	$(MAKE_RUN)
 
 train: $(READY) ## train MODEL (pose2pose, sketch2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
-	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
+	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(PROFILE),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
 
 train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses of RECIPE's train split into CODES
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.train_codes $(CODES) --recipe $(RECIPE)
@@ -104,7 +104,7 @@ ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS:
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.ablations $(ABLATIONS)
 
 data-size: $(READY) ## does more data teach more? trains on the first SIZES samples of RUN into SCALE, the recipe's sizes or PROFILE
-	$(KEEP_MEMORY) $(BIN)/python -m estimator.data_size $(RUN) $(SCALE) $(SIZES) $(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
+	$(KEEP_MEMORY) $(BIN)/python -m estimator.data_size $(RUN) $(SCALE) $(SIZES) $(if $(PROFILE),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
 
 plan: $(READY) ## samples, shards, GB and hours of RECIPE, before anything is spent
 	$(SKEP) plan $(RECIPE) --run $(RUN) $(foreach s,$(SET),--set '$(s)')
@@ -146,7 +146,7 @@ train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:f
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 
 train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:path', SET='unet.batch=8'
-	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(PROFILE) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set '$(s)')
+	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(or $(PROFILE),cpu) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set '$(s)')
 
 evaluate-generator: $(READY) ## how well MODEL (default: the bundled one) draws EACH poses a style; TEACHER=folder of many steps, SHEETS=folder
 	$(BIN)/python -m stages.sketches.generator.evaluate --each $(EACH) $(if $(MODEL),--model $(MODEL)) $(if $(TEACHER),--teacher $(TEACHER)) $(if $(wildcard $(GENERATOR)/library/train),--library $(GENERATOR)/library) $(if $(SHEETS),--sheets $(SHEETS))

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from manifests.errors import UserError
-from manifests.recipe import Recipe
 from manifests.recipe_files import load_recipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -81,12 +80,9 @@ def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrid
 @app.command()
 def status(folder: GivenRun, recipe: OtherRecipe = "", overrides: Overrides = None) -> None:
     """Of each stage: done, stale (and which field changed), failed, to do."""
-    from pipeline.plan import Pipeline
     from pipeline.status import failures
-    from pipeline.store import Store
 
-    store = Store(folder)
-    pipeline = Pipeline(_recipe_of(store, recipe, overrides), store=store)
+    pipeline, store = _opened(folder, recipe, overrides)
     _print_status(pipeline, store)
     for row in failures(pipeline, store):
         print(f"failed: {row['sample_id']} in {row['stage']}: {row['reason']} (traceback {row['digest']})")
@@ -110,8 +106,6 @@ def verify(
 def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
     """Of a run and its dataset, if it has one yet; or of a dataset alone."""
     from manifests.dataset import FILE, Dataset
-    from pipeline.plan import Pipeline
-    from pipeline.status import frozen_recipe
     from pipeline.store import Store
     from pipeline.verify import verify as find_problems
     from stages.shards.check import check_dataset
@@ -120,7 +114,7 @@ def _problems(folder: str, drop_damaged: bool, held_out: str) -> Iterator[str]:
     store = Store(folder)
     alone = store.exists(FILE)
     if not alone:
-        yield from find_problems(Pipeline(frozen_recipe(store), store=store), store, drop_damaged)
+        yield from find_problems(*_opened(folder), drop_damaged)
     if alone or store.exists(f"dataset/{FILE}"):
         other = open_held_out(held_out) if held_out else None
         try:
@@ -169,28 +163,21 @@ def show(
     cell: Annotated[int, typer.Option(min=16, max=1024, help="side of a picture in pixels")] = 160,
 ) -> None:
     """Write a contact sheet of a stage's rows into the run folder."""
-    from pipeline.plan import Pipeline
     from pipeline.show import contact_sheet
-    from pipeline.status import frozen_recipe
-    from pipeline.store import Store
 
-    store = Store(folder)
-    name, rows = contact_sheet(Pipeline(frozen_recipe(store), store=store), store, stage, count, columns, cell)
+    name, rows = contact_sheet(*_opened(folder), stage, count, columns, cell)
     print(f"contact sheet of {rows} rows: {folder.rstrip('/')}/{name}")
 
 
 @app.command()
 def report(folder: GivenRun, out: Annotated[str, typer.Option(help="file to write; else report.html in the run folder")] = "") -> None:
     """Write one page about a run: drawings, losses, distributions, times, accuracy, failures. It opens anywhere and loads nothing."""
-    from pipeline.plan import Pipeline
     from pipeline.report.report import FILE
     from pipeline.report.report import report as write_report
-    from pipeline.status import frozen_recipe
     from pipeline.store import Store
     from stages.body.coarse import Coarse
 
-    store = Store(folder)
-    page = write_report(Pipeline(frozen_recipe(store), store=store), store, Coarse())
+    page = write_report(*_opened(folder), Coarse())
     path = out or f"{folder.rstrip('/')}/{FILE}"
     place, slash, name = path.rpartition("/")
     try:
@@ -203,13 +190,9 @@ def report(folder: GivenRun, out: Annotated[str, typer.Option(help="file to writ
 @app.command()
 def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="such as ink-000012")]) -> None:
     """Draw one sample of a run again, alone, and say what it was drawn from."""
-    from pipeline.plan import Pipeline
     from pipeline.regenerate import regenerate as redraw
-    from pipeline.status import frozen_recipe
-    from pipeline.store import Store
 
-    store = Store(folder)
-    done = redraw(Pipeline(frozen_recipe(store)), store, sample_id)
+    done = redraw(*_opened(folder), sample_id)
     print(f"prompt: {done.prompt}")
     print(f"seed: {done.seed}, generator: {done.generator}")
     print("pose: " + json.dumps([[round(float(v), 6) for v in joint] for joint in done.pose]))
@@ -223,17 +206,13 @@ def review(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8642,
 ) -> None:
     """Keep and reject samples by hand, on a page that this machine alone can open. Decisions are saved as they are made."""
-    from pipeline.plan import Pipeline
     from pipeline.review.samples import Samples
     from pipeline.review.server import ReviewServer
     from pipeline.review.session import Session
-    from pipeline.status import frozen_recipe
-    from pipeline.store import Store
 
-    store = Store(folder)
-    recipe = frozen_recipe(store)
-    session = Session(Samples(Pipeline(recipe, store=store), store), store)
-    with ReviewServer(session, f"{recipe.name}: review", port) as server:
+    pipeline, store = _opened(folder)
+    session = Session(Samples(pipeline, store), store)
+    with ReviewServer(session, f"{pipeline.recipe.name}: review", port) as server:
         print(f"{server.url} (Ctrl-C ends it; the next `skep run` heeds what was decided)", flush=True)
         server.serve_forever()
 
@@ -241,13 +220,9 @@ def review(
 @app.command()
 def clean(folder: GivenRun) -> None:
     """Remove the intermediate tables of a finished run, once its shards verify."""
-    from pipeline.plan import Pipeline
-    from pipeline.status import frozen_recipe
-    from pipeline.store import Store
     from pipeline.verify import clean_run
 
-    store = Store(folder)
-    freed = clean_run(Pipeline(frozen_recipe(store), store=store), store)
+    freed = clean_run(*_opened(folder))
     print(f"{folder}: {freed / 1e6:.1f} MB freed; the shards stay")
 
 
@@ -378,10 +353,14 @@ def export_model(
     print(f"{out}: pictures (any number, 3, {size}, {size}) in [0, 1]; what it says: docs/predict.md")
 
 
-def _recipe_of(store, recipe: str, overrides: list[str] | None) -> Recipe:
+def _opened(folder: str, recipe: str = "", overrides: list[str] | None = None) -> tuple[Any, Any]:
+    """The pipeline of a run folder, by the recipe that it was last run with or another, and the folder."""
+    from pipeline.plan import Pipeline
     from pipeline.status import frozen_recipe
+    from pipeline.store import Store
 
-    return load_recipe(recipe, overrides) if recipe else frozen_recipe(store, overrides)
+    store = Store(folder)
+    return Pipeline(load_recipe(recipe, overrides) if recipe else frozen_recipe(store, overrides), store=store), store
 
 
 def _print_status(pipeline, store) -> None:
