@@ -61,9 +61,14 @@ def paint(figure: Figure, turn: np.ndarray | None, options: dict[str, str], rng:
             _shape(canvas, _torso(figure, wear.wide, dress, rng), top, box, rng)
         else:
             _limb(canvas, figure, piece, wear, box, rng)
-    upper, lower = ("", "") if options["capture"] == "grey scan" else (f"{top.name} ", f"{bottom.name} ")
-    words = [f"in a {upper}dress" if dress else f"with a {upper}top, {lower}trousers", *hair, *extras]
-    return canvas, with_articles("a figure " + ", ".join(words))
+    colours = ("", "") if options["capture"] == "grey scan" else (f"{top.name} ", f"{bottom.name} ")
+    return canvas, phrase(dress, colours, [*hair, *extras])
+
+
+def phrase(dress: bool, colours: tuple[str, str], more: list[str]) -> str:
+    """What a figure in a dress, or in top and trousers, of these colours looks like; more: its hair, and what stands around."""
+    clothes = f"in a {colours[0]}dress" if dress else f"with a {colours[0]}top, {colours[1]}trousers"
+    return with_articles("a figure " + ", ".join([clothes, *more]))
 
 
 def _open_box(sheet: np.ndarray, fill: str, rng: np.random.Generator) -> Box:

@@ -30,19 +30,29 @@ def paint(figure: Figure, turn: np.ndarray | None, options: Options, rng: np.ran
         _limb(layer, figure, limb, pen, options, rng)
     layer = layer.within(1 - polygon(size, arc(figure.joints16_2d[0], radius)).ink)
     _neck_and_circle(layer, figure, radius, options["head"] == "solid", pen, rng)
-    words = [name for name in ("hands", "feet") if options[name] != "none"]
-    if options["face"] == "face" and options["head"] == "circle":
+    if has_face(options):
         head = primitives.round_head(head_of(figure, turn), radius, rng.random() < 0.5)
         draw_face(layer, head, choose_features(rng), Pen(max(1.0, min(pen.width * 0.7, 0.16 * radius)), 0.1, 0.1, 0.6, 0.1), rng)
-        words.append("a face")
-    if options["hair"] == "hair":
-        words.append(primitives.hair(layer, figure, figure.joints16_2d[0], radius, pen, rng))
+    cut = primitives.hair(layer, figure, figure.joints16_2d[0], radius, pen, rng) if options["hair"] == "hair" else ""
     for limb in before:
         _limb(layer, figure, limb, pen, options, rng)
     if options["floor"] == "line":
         _floor(layer, figure, pen, rng)
     canvas.lay(rough(layer, noise(rng, size, 0.6), bite), colour)
-    return canvas, "a stick figure" + (" with " + ", ".join(words) if words else "")
+    return canvas, phrase(options, cut)
+
+
+def has_face(options: Options) -> bool:
+    """Whether its head has one."""
+    return options["face"] == "face" and options["head"] == "circle"
+
+
+def phrase(options: Options, hair: str) -> str:
+    """What such a figure looks like; hair: how it wears it, empty for none."""
+    words = [name for name in ("hands", "feet") if options[name] != "none"]
+    words += ["a face"] if has_face(options) else []
+    words += [hair] if hair else []
+    return "a stick figure" + (" with " + ", ".join(words) if words else "")
 
 
 def _sheet_and_tool(kind: str, rng: np.random.Generator, size: int) -> tuple[Canvas, np.ndarray, float]:

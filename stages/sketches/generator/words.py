@@ -3,10 +3,10 @@
 import numpy as np
 
 from manifests.skeleton import STYLES
-from stages.sketches.drawing import charcoal, construction
+from stages.sketches.drawing import charcoal, construction, kids, stick
 from stages.sketches.drawing.options import choose
 from stages.sketches.drawing.palette import CRAYONS, far_from
-from stages.sketches.drawing.wardrobe import choose_look, with_articles
+from stages.sketches.drawing.wardrobe import choose_look
 
 COLOURED = ("cartoon", "oil")
 _HAIR = ("spiky hair", "curly hair", "long hair", "pigtails")
@@ -30,19 +30,15 @@ def _clothed(kind: str, rng: np.random.Generator) -> bool:
 
 
 def _stick(options: dict[str, str], rng: np.random.Generator) -> str:
-    words = [name for name in ("hands", "feet") if options[name] != "none"]
-    words += ["a face"] if options["face"] == "face" and options["head"] == "circle" else []
-    words += [str(rng.choice(_HAIR))] if options["hair"] == "hair" else []
-    return "a stick figure" + (" with " + ", ".join(words) if words else "")
+    return stick.phrase(options, str(rng.choice(_HAIR)) if options["hair"] == "hair" else "")
 
 
 def _kids(options: dict[str, str], rng: np.random.Generator) -> str:
     top = far_from(rng, CRAYONS, [])
     bottom = far_from(rng, CRAYONS, [top])
-    clothes = f"in a {top.name} dress" if options["garment"] == "dress" else f"with a {top.name} top, {bottom.name} trousers"
     hair = [str(rng.choice(_HAIR))] if options["hair"] == "hair" else []
     around = [name for name in _AROUND if options[name] == name][:2]
-    return with_articles("a figure " + ", ".join([clothes, *hair, *around]))
+    return kids.phrase(options["garment"] == "dress", (f"{top.name} ", f"{bottom.name} "), [*hair, *around])
 
 
 def phrases(count: int = 300) -> list[str]:
