@@ -42,7 +42,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_
 MAKE_RUN = $(SKEP) run $(RECIPE) --run $(RUN) --executor $(EXECUTOR) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(foreach s,$(SET),--set '$(s)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations data-size poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test kill-demo bench-labels bench-drawing bench-filter bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter evaluate-filter val-600 push export damage-test attack-test bench-shards
+.PHONY: help setup demo test test-all test-shards lint train-codes train-guide ablations data-size poses projections sketches filter shards dataset train evaluate plan status verify show report doctor body train-prior train-detector evaluate-detector bench-run bench-memory kill-test kill-demo bench-labels bench-drawing bench-filter bench-predict bench-generate gallery train-generator evaluate-generator clean-venv review calibrate-filter calibrate-confidence evaluate-filter val-600 push export damage-test attack-test bench-shards
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "%-46s %s\n", $$1, $$2}'
@@ -166,6 +166,10 @@ evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held
 calibrate-filter: $(READY) ## thresholds of the filter for the bundled detector, from HELD_OUT held-out drawings of CACHE
 	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.filters.calibrate --cache $(CACHE) --count $(HELD_OUT)
+
+calibrate-confidence: $(READY) ## what the bundled detector's confidence is worth, from HELD_OUT held-out drawings of CACHE
+	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
+	$(BIN)/python -m estimator.trust --cache $(CACHE) --count $(HELD_OUT)
 
 evaluate-filter: $(READY) ## share of PLANTED defects of each kind that the filter catches, of clean drawings that it loses
 	$(BIN)/python -m stages.filters.evaluate --each $(PLANTED)

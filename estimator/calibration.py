@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from scipy.special import expit
 from torch import Tensor, nn
 
 from estimator.inference import predict_all
@@ -34,6 +35,11 @@ def platt(confidence: np.ndarray, hit: np.ndarray) -> tuple[float, float]:
 
     slope, offset = minimize(nll, np.array([1.0, 0.0])).x
     return float(slope), float(offset)
+
+
+def straightened(confidence: np.ndarray, slope: float, offset: float) -> np.ndarray:
+    """Confidence (N,) whose log odds are moved along a line."""
+    return expit(slope * _odds(confidence) + offset)
 
 
 def reliability(confidence: np.ndarray, hit: np.ndarray) -> dict:

@@ -13,6 +13,7 @@ from estimator.rotations import to_6d
 from estimator.sample import Sample
 from estimator.scan import cleaned
 from estimator.skeleton import Skeleton
+from estimator.trust import trusted
 from stages.body.model import BodyModel
 from stages.detector.detect import Detections
 
@@ -49,7 +50,7 @@ def fit_all(looked: Looked, body: BodyModel, start: Prediction | None = None) ->
 
 def _said(fits: Fit, found: Detections, skeleton: Skeleton, shape: np.ndarray) -> Prediction:
     """The best reading of each figure; where joints are seen, and how surely, is the detector's word."""
-    best = fits.pose[:, 0], fits.bone_scales[:, 0], fits.camera[:, 0], found.joints, found.confidence
+    best = fits.pose[:, 0], fits.bone_scales[:, 0], fits.camera[:, 0], found.joints, trusted(found.confidence)
     pose, scales, camera, joints2d, sure, betas = (torch.from_numpy(np.asarray(a, np.float32)) for a in (*best, shape))
     drawn = skeleton(pose, betas, scales)
     return Prediction(

@@ -19,6 +19,7 @@ from estimator.refining import Joints, fitted, refined
 from estimator.scan import Scan, read_scan, scan_of
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, finished
+from estimator.trust import trusted
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
@@ -125,7 +126,7 @@ class Estimator:
     def _joints(self, asked: list[_Asked], look: Look) -> Joints:
         """What a figure is laid on; a network alone needs none of it."""
         found = self.detector.read([one.scan.clean for one in asked], look)
-        return Joints(*_corrected(found, asked), found.confidence)
+        return Joints(*_corrected(found, asked), trusted(found.confidence))
 
     @torch.inference_mode()
     def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:

@@ -1,0 +1,76 @@
+"""How surely a joint that the bundled detector found is right: `python -m estimator.trust --cache CACHE`; `make calibrate-confidence`.
+
+The detector's own confidence is the share of a heatmap about its peak, which promises too much. Slope and offset of its log odds are
+fitted to held-out drawings of the renderer; the file says which, and for which detector.
+"""
+
+import argparse
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from estimator.calibration import NEUTRAL, platt, reliability, straightened
+from estimator.state import BUNDLED
+from manifests.errors import command
+from stages.detector.cache import Drawings, label_of, load_drawings
+from stages.detector.detect import Detector, load_detector
+from stages.detector.metrics import correct
+from stages.detector.weights import BUNDLED as DETECTOR
+from stages.tensorfile import weights_digest, write_atomically
+
+FILE = BUNDLED / "confidence.json"
+_AT_ONCE = 32
+
+
+def trusted(confidence: np.ndarray) -> np.ndarray:
+    """The detector's confidence (N, 16) as the probability that a joint lies within 0.1 torso lengths of its place."""
+    return straightened(confidence, *_line())
+
+
+@cache
+def _line() -> tuple[float, float]:
+    """Slope and offset; those of no change beside another detector than they were found for."""
+    known = json.loads(FILE.read_bytes())
+    return (known["slope"], known["offset"]) if known["detector"] == weights_digest(DETECTOR) else NEUTRAL
+
+
+def told_and_right(detector: Detector, drawings: Drawings) -> tuple[np.ndarray, np.ndarray]:
+    """Of each joint inside its picture: confidence (K,), and whether it was found (K,)."""
+    parts = []
+    for first in range(0, len(drawings), _AT_ONCE):
+        some = drawings.only(np.arange(first, min(first + _AT_ONCE, len(drawings))))
+        found = detector.detect([some.picture(i) for i in range(len(some))])
+        inside = some.visibility > 0
+        parts.append((found.confidence[inside], correct(found.joints, some.joints)[inside]))
+    told, right = map(np.concatenate, zip(*parts, strict=True))
+    return told, right
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings --split val")
+    parser.add_argument("--count", type=int, help="drawings to read, of all styles together; default: all")
+    parser.add_argument("--out", type=Path, default=FILE, help="default: the bundled file")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    drawings = load_drawings(args.cache, "val", args.count)
+    told, right = told_and_right(load_detector(), drawings)
+    slope, offset = platt(told, right)
+    errors = [reliability(c, right)["expected_calibration_error"] for c in (told, straightened(told, slope, offset))]
+    result = {
+        "detector": weights_digest(DETECTOR),
+        "drawings": {"count": len(drawings), "drawn_by": label_of(args.cache), "split": "val"},
+        "slope": round(slope, 4),
+        "offset": round(offset, 4),
+        "expected_calibration_error": dict(zip(("before", "after"), errors, strict=True)),
+    }
+    write_atomically(args.out, json.dumps(result, indent=1).encode() + b"\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    command(main)
