@@ -21,6 +21,7 @@ from estimator.sketch2pose import Sketch2PoseNet
 from estimator.train import train
 from estimator.train_codes import draw_poses, load_codes, train_codes
 from manifests.errors import UserError
+from manifests.recipe import Estimator
 from manifests.skeleton import JOINTS
 from stages.annotated.reader import read_annotated
 from stages.body.model import load_body
@@ -107,7 +108,7 @@ def test_a_model_knows_what_it_was_trained_on(dataset, tiny_generator, tmp_path,
     write_half(codes, PoseCodes(SMALL), {"size": asdict(SMALL)})
     monkeypatch.chdir(tmp_path)
     parts = {"generator": Path("drawer"), "codes": Path("codes.safetensors")}
-    config = TINY.model_copy(update={"model": "sketch2pose", **parts, "steps": 2})
+    config = Estimator.model_validate({**TINY.model_dump(), "model": "sketch2pose", **parts, "steps": 2})
     with pytest.raises(UserError, match=r"estimator\.generator: .*drawer is not there"):
         train(dataset, tmp_path / "out", config, 1, None)
     copytree(tiny_generator, tmp_path / "drawer")
