@@ -23,7 +23,7 @@ from estimator.steps import Steps, held_out
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
-from stages.fit import CHECKPOINT, Course, Job, Log, falling, fit
+from stages.loop import CHECKPOINT, Course, Job, Log, falling, train_job
 from stages.ranks import Ranks, default_device, joined
 from stages.training import State
 
@@ -52,7 +52,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
         check_shares(config, ranks.size)
         sketches = Sketches(dataset, "train", config.size, config.styles, config.samples)
         criterion = Criterion(identity["losses"], skeleton, model)
-        fit(EstimatorJob(sketches, criterion, config, identity, ranks), out, config.workers, log)
+        train_job(EstimatorJob(sketches, criterion, config, identity, ranks), out, config.workers, log)
     return out / MODEL
 
 

@@ -17,7 +17,7 @@ from stages.detector.judge import judge_finder, judge_pose
 from stages.detector.loader import Steps, crop_steps, picture_steps
 from stages.detector.losses import finder_losses, pose_losses
 from stages.detector.weights import FINDER, POSE, write_half
-from stages.fit import Course, Job, falling
+from stages.loop import Course, Job, falling
 from stages.tensorfile import write_atomically
 
 VERSIONS = {"finder": 3, "pose": 3}  # change one when the same drawings would train to other weights

@@ -22,7 +22,7 @@ from stages.detector.finder_net import FinderNet
 from stages.detector.job import KINDS, PROFILES, Amount, NetJob, Setting
 from stages.detector.pose_net import PoseNet, PoseSize, initialise
 from stages.detector.weights import start_from
-from stages.fit import fit
+from stages.loop import train_job
 
 JUDGED = 300  # held-out drawings that are looked at while training
 
@@ -35,7 +35,7 @@ def main() -> None:
     origin = {"drawings": len(train), "cache": label_of(args.cache)} | ({"often": args.often} if args.often else {})
     for name in KINDS if args.only is None else (args.only,):
         net = _new(FinderNet() if name == "finder" else PoseNet(PoseSize(layers=args.layers)), args, KINDS[name].file)
-        fit(NetJob(name, net, setting, _amount(args, name), origin | _origin(args, name)), args.out / name, args.workers)
+        train_job(NetJob(name, net, setting, _amount(args, name), origin | _origin(args, name)), args.out / name, args.workers)
 
 
 def oftener(drawings: Drawings, styles: list[str]) -> Drawings:

@@ -30,7 +30,7 @@ from stages.detector.losses import PictureBatch, finder_losses, pose_losses
 from stages.detector.metrics import pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
 from stages.detector.weights import POSE, start_from, write_half
-from stages.fit import fit
+from stages.loop import train_job
 from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
 from tests.detector.figures import drawings
@@ -112,31 +112,31 @@ def test_outside_joints_teach_nothing():
 
 
 def test_an_interrupted_training_ends_in_the_same_weights(tmp_path):
-    assert fit(job(tmp_path / "one"), tmp_path / "one/pose", **QUIET)
+    assert train_job(job(tmp_path / "one"), tmp_path / "one/pose", **QUIET)
 
     def stop(line):
         if line.startswith("pose 1/"):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(job(tmp_path / "two"), tmp_path / "two/pose", log=stop)
-    assert not fit(job(tmp_path / "two"), tmp_path / "two/pose", stop_after=2, **QUIET)
-    assert fit(job(tmp_path / "two"), tmp_path / "two/pose", **QUIET)
+        train_job(job(tmp_path / "two"), tmp_path / "two/pose", log=stop)
+    assert not train_job(job(tmp_path / "two"), tmp_path / "two/pose", stop_after=2, **QUIET)
+    assert train_job(job(tmp_path / "two"), tmp_path / "two/pose", **QUIET)
     assert (tmp_path / "one" / POSE).read_bytes() == (tmp_path / "two" / POSE).read_bytes()
     lines = []
-    assert fit(job(tmp_path / "two"), tmp_path / "two/pose", log=lines.append) and "trained already" in lines[0]
+    assert train_job(job(tmp_path / "two"), tmp_path / "two/pose", log=lines.append) and "trained already" in lines[0]
 
 
 @pytest.mark.parametrize(("steps", "sentence"), [(1, "made with another seed"), (None, "finished with another seed")])
 def test_a_training_of_something_else_is_refused(tmp_path, steps, sentence):
-    fit(job(tmp_path, samples=8), tmp_path / "pose", stop_after=steps, **QUIET)
+    train_job(job(tmp_path, samples=8), tmp_path / "pose", stop_after=steps, **QUIET)
     with pytest.raises(UserError, match=sentence):
-        fit(job(tmp_path, samples=8, seed=2), tmp_path / "pose", **QUIET)
+        train_job(job(tmp_path, samples=8, seed=2), tmp_path / "pose", **QUIET)
 
 
 def test_trained_weights_make_a_detector(tmp_path):
     for name in ("finder", "pose"):
-        assert fit(job(tmp_path, samples=4, name=name), tmp_path / name, **QUIET)
+        assert train_job(job(tmp_path, samples=4, name=name), tmp_path / name, **QUIET)
     held = drawings(3)
     found = load_detector(tmp_path).detect([held.picture(i) for i in range(3)])
     assert found.joints.shape == (3, 16, 2)

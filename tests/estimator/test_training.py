@@ -32,7 +32,7 @@ from manifests.recipe import Estimator
 from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
 from stages.body.model import load_body
-from stages.fit import falling
+from stages.loop import falling
 from stages.ranks import Ranks
 from stages.tensorfile import read_tensors
 from stages.training import alone_in, differences

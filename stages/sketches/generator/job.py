@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from manifests.randomness import generator
-from stages.fit import Course, Job, falling
+from stages.loop import Course, Job, falling
 from stages.pictures import png
 from stages.sketches.generator.config import Stretch
 from stages.tensorfile import write_atomically

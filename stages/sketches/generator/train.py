@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL
 
 from manifests.errors import UserError, command
 from manifests.skeleton import STYLE_TEXTS
-from stages.fit import Log, finished, fit
+from stages.loop import Log, finished, train_job
 from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, open_controlnet
 from stages.sketches.generator.config import Profile, load_profile, profile_names
@@ -49,7 +49,7 @@ class Training:
     def run(self, stage: str, stop_after: int | None = None) -> bool:
         """Train one stage, or what is left of it; whether it is finished."""
         job = {"vae": self._vae_job, "unet": self._unet_job, "distill": self._distill_job}[stage]()
-        return fit(job, self.out / stage, self.profile.workers, self.log, stop_after)
+        return train_job(job, self.out / stage, self.profile.workers, self.log, stop_after)
 
     def library(self, split: str) -> Library:
         """The drawings of a split."""

@@ -98,16 +98,16 @@ class Job(ABC):
         write_atomically(folder / DONE, json.dumps({"identity": self.identity, **told}, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def fit(job: Job, folder: Path, workers: int = 0, log: Log = print, stop_after: int | None = None) -> bool:
+def train_job(job: Job, folder: Path, workers: int = 0, log: Log = print, stop_after: int | None = None) -> bool:
     """Train to the end, or for `stop_after` steps more; whether the end was reached. A finished training is left alone."""
     if job.finished(folder) == job.identity:
         log(f"{job.name}: trained already, see {folder}")
         return True
     with alone_in(folder) if job.ranks.first else nullcontext(), interruptible():
-        return _Fit(job, folder, log if job.ranks.first else _silent).run(workers, stop_after)
+        return _Loop(job, folder, log if job.ranks.first else _silent).run(workers, stop_after)
 
 
-class _Fit:
+class _Loop:
     def __init__(self, job: Job, folder: Path, log: Log):
         self.job, self.course, self.folder, self.log = job, job.course, folder, log
         course = job.course
