@@ -1,8 +1,8 @@
 """What a reviewer does: look through samples by style, verdict and score; decide, and take back. No HTTP here."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from fractions import Fraction
 from threading import Lock
 
 from manifests.errors import UserError
@@ -75,6 +75,9 @@ def _number(asked: Mapping[str, str], name: str, default: float) -> float:
     if not asked.get(name):
         return default
     try:
-        return min(max(float(Fraction(asked[name])), 0.0), 1e9)  # which knows neither nan nor infinity
-    except (ValueError, ArithmeticError):
-        raise UserError(f"{name}: expected a number, got {asked[name]!r}") from None
+        value = float(asked[name])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{name}: expected a number, got {asked[name]!r}")
+    return max(value, 0.0)
