@@ -59,7 +59,7 @@ def _plan() -> dict:
 
 
 def variants() -> list[Variant]:
-    """All of the file, each model before its variants."""
+    """All of the file, each model before its variants; those that need drawings of their own come after the others."""
     plan = _plan()
     found = [Variant(v["name"], v["of"], v.get("data", BASE), tuple(v.get("training", ()))) for v in plan["variants"]]
     of_loss, of_style = plan["each_loss_of"], plan["each_style_of"]
@@ -67,6 +67,7 @@ def variants() -> list[Variant]:
     for style in STYLES:
         others = ", ".join(s for s in STYLES if s != style)
         found.append(Variant(f"without {style} drawings", of_style, training=(f"estimator.styles=[{others}]",), judged=(style,)))
+    found.sort(key=lambda v: v.data != BASE)
     models = [Variant(model, "") for model in plan["models"]]
     return [v for model in models for v in (model, *(other for other in found if other.of == model.name))]
 

@@ -112,7 +112,7 @@ def _override(data: dict, item: str) -> None:
         data = data.setdefault(name, default)
         if not isinstance(data, dict):
             raise UserError(f"--set {item}: {name} is not a section")
-    data[leaf] = _parse_value(item, value)
+    data[leaf] = parse_value(item, value)
 
 
 def _field(section: Any, name: str) -> tuple[Any, dict]:
@@ -123,7 +123,8 @@ def _field(section: Any, name: str) -> tuple[Any, dict]:
     return field.annotation, dict(field.get_default(call_default_factory=True)) if get_origin(field.annotation) is dict else {}
 
 
-def _parse_value(item: str, value: str) -> Any:
+def parse_value(item: str, value: str) -> Any:
+    """What `--set item` gives a key, as a recipe would have it."""
     try:
         return yaml.load(value, _Loader)
     except _NOT_YAML:

@@ -21,7 +21,7 @@ def decoded(data: bytes | np.ndarray, name: str) -> np.ndarray:
     """The picture of encoded bytes. Raises ValueError, with the name, where they are none."""
     picture = decode(data)
     if picture is None:
-        raise ValueError(f"{name}: its picture cannot be decoded")
+        raise ValueError(f"{name}: its picture {UNREADABLE}")
     return picture
 
 

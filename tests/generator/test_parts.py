@@ -141,6 +141,8 @@ def test_the_bundled_profiles_keep_to_the_budget():
         ("pictures.batch.more=8", "expected key=value"),
         ("unet.batch", "expected key=value"),
         ("unet.parts=[unet", "the value is not YAML"),
+        ("unet.batch=0x_", "the value is not YAML"),
+        ("unet.batch=yes", "unet.batch: Input should be a valid integer"),
     ],
 )
 def test_mistakes_in_what_is_set_are_named(item, sentence):

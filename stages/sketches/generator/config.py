@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from manifests.errors import UserError
 from manifests.recipe import Count, Section, Share, Weight
+from manifests.recipe_files import parse_value
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 Widths = tuple[Count, ...]
@@ -133,7 +134,4 @@ def _override(data: Any, item: str) -> None:
         data = data.setdefault(parent, {}) if isinstance(data, dict) else None  # a new section is one that nobody knows
     if not eq or not isinstance(data, dict):
         raise UserError(f"--set {item}: expected key=value, as in unet.samples=1000")
-    try:
-        data[leaf] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--set {item}: the value is not YAML") from None
+    data[leaf] = parse_value(item, value)
