@@ -17,7 +17,7 @@ EACH ?= 100
 SHEETS ?=
 REAL_DRAWINGS ?=
 WEIGHTS ?=
-CACHE ?= runs/drawings
+LIBRARY ?= runs/drawings
 DETECTOR ?= runs/detector
 CODES ?= runs/codes
 GUIDE ?= runs/guide
@@ -93,8 +93,8 @@ train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses o
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.train_codes $(CODES) --recipe $(RECIPE)
 
 train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose
-	$(BIN)/python -m stages.detector.from_shards $(RUN) $(GUIDE)/sketches
-	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --cache $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
+	$(BIN)/python -m stages.library.from_shards $(RUN) $(GUIDE)/sketches
+	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
 	cp stages/detector/weights/finder.safetensors $(GUIDE)
 
 evaluate: $(READY) ## every trained model of RUN, the bundled one, the optimisation fit and the mean pose in one table
@@ -145,31 +145,30 @@ train-prior: $(READY) ## train the pose prior on SOURCES='bvh:folder deepmimic:f
 	$(BIN)/python -m stages.poses.train_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 	$(BIN)/python -m stages.poses.judge_prior $(PRIOR) $(foreach s,$(SOURCES),--source $(s))
 
-train-generator: $(READY) ## train the sketch generator into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:path', SET='unet.batch=8'
-	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --profile $(or $(PROFILE),cpu) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set '$(s)')
+train-generator: $(READY) ## train the sketch generator on drawings of LIBRARY into GENERATOR: PROFILE=cpu|gpu, STAGE=vae|unet|distill, REAL_DRAWINGS='kids:path', SET='unet.batch=8'
+	$(KEEP_MEMORY) $(BIN)/python -m stages.sketches.generator.train $(GENERATOR) --library $(LIBRARY) --profile $(or $(PROFILE),cpu) $(if $(STAGE),--stage $(STAGE)) $(if $(START),--start $(START)) $(foreach d,$(REAL_DRAWINGS),--drawings $(d)) $(foreach s,$(SET),--set '$(s)')
 
 evaluate-generator: $(READY) ## how well MODEL (default: the bundled one) draws EACH poses a style; TEACHER=folder of many steps, SHEETS=folder
-	$(BIN)/python -m stages.sketches.generator.evaluate --each $(EACH) $(if $(MODEL),--model $(MODEL)) $(if $(TEACHER),--teacher $(TEACHER)) $(if $(wildcard $(GENERATOR)/library/train),--library $(GENERATOR)/library) $(if $(SHEETS),--sheets $(SHEETS))
+	$(BIN)/python -m stages.sketches.generator.evaluate --each $(EACH) $(if $(MODEL),--model $(MODEL)) $(if $(TEACHER),--teacher $(TEACHER)) $(if $(wildcard $(LIBRARY)/train/chunk-*),--library $(LIBRARY)) $(if $(SHEETS),--sheets $(SHEETS))
 
 bench-generate: $(READY) ## the sketches stage against a plain diffusers script, on MODEL or on random weights
 	$(BIN)/python -m tests.bench_generate $(if $(MODEL),--model $(MODEL))
 
-train-detector: $(READY) ## draw DRAWINGS into CACHE, train the detector on them into DETECTOR
-	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
-	$(BIN)/python -m stages.detector.drawings $(CACHE) --split train --count $(DRAWINGS) --workers 2
-	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --cache $(CACHE) --out $(DETECTOR)
+train-detector: $(READY) ## draw DRAWINGS into LIBRARY, train the detector on them into DETECTOR
+	$(BIN)/python -m stages.library.draw $(LIBRARY) --train $(DRAWINGS) --val $(HELD_OUT) --workers 2
+	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(LIBRARY) --out $(DETECTOR)
 
-evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of CACHE
-	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
-	$(BIN)/python -m stages.detector.evaluate --cache $(CACHE)
+evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of LIBRARY
+	$(BIN)/python -m stages.library.draw $(LIBRARY) --val $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.detector.evaluate --library $(LIBRARY)
 
-calibrate-filter: $(READY) ## thresholds of the filter for the bundled detector, from HELD_OUT held-out drawings of CACHE
-	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
-	$(BIN)/python -m stages.filters.calibrate --cache $(CACHE) --count $(HELD_OUT)
+calibrate-filter: $(READY) ## thresholds of the filter for the bundled detector, from HELD_OUT held-out drawings of LIBRARY
+	$(BIN)/python -m stages.library.draw $(LIBRARY) --val $(HELD_OUT) --workers 2
+	$(BIN)/python -m stages.filters.calibrate --library $(LIBRARY) --count $(HELD_OUT)
 
-calibrate-confidence: $(READY) ## what the bundled detector's confidence is worth, from HELD_OUT held-out drawings of CACHE
-	$(BIN)/python -m stages.detector.drawings $(CACHE) --split val --count $(HELD_OUT) --workers 2
-	$(BIN)/python -m estimator.trust --cache $(CACHE) --count $(HELD_OUT)
+calibrate-confidence: $(READY) ## what the bundled detector's confidence is worth, from HELD_OUT held-out drawings of LIBRARY
+	$(BIN)/python -m stages.library.draw $(LIBRARY) --val $(HELD_OUT) --workers 2
+	$(BIN)/python -m estimator.trust --library $(LIBRARY) --count $(HELD_OUT)
 
 evaluate-filter: $(READY) ## share of PLANTED defects of each kind that the filter catches, of clean drawings that it loses
 	$(BIN)/python -m stages.filters.evaluate --each $(PLANTED)

@@ -1,4 +1,4 @@
-"""How surely a joint that the bundled detector found is right: `python -m estimator.trust --cache CACHE`; `make calibrate-confidence`.
+"""How surely a joint that the bundled detector found is right: `python -m estimator.trust --library LIBRARY`; `make calibrate-confidence`.
 
 The detector's own confidence is the share of a heatmap about its peak, which promises too much. Slope and offset of its log odds are
 fitted to held-out drawings of the renderer; the file says which, and for which detector.
@@ -15,10 +15,11 @@ import torch
 from estimator.calibration import NEUTRAL, platt, reliability, straightened
 from estimator.state import BUNDLED
 from manifests.errors import command
-from stages.detector.cache import Drawings, label_of, load_drawings
 from stages.detector.detect import Detector, load_detector
+from stages.detector.drawings import Drawings, load_drawings
 from stages.detector.metrics import correct
 from stages.detector.weights import BUNDLED as DETECTOR
+from stages.library.chunks import label_of
 from stages.tensorfile import weights_digest, write_atomically
 
 FILE = BUNDLED / "confidence.json"
@@ -51,19 +52,19 @@ def told_and_right(detector: Detector, drawings: Drawings) -> tuple[np.ndarray, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings --split val")
+    parser.add_argument("--library", type=Path, required=True, help="drawings of stages.library.draw, the split val")
     parser.add_argument("--count", type=int, help="drawings to read, of all styles together; default: all")
     parser.add_argument("--out", type=Path, default=FILE, help="default: the bundled file")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    drawings = load_drawings(args.cache, "val", args.count)
+    drawings = load_drawings(args.library, "val", args.count)
     told, right = told_and_right(load_detector(), drawings)
     slope, offset = platt(told, right)
     errors = [reliability(c, right)["expected_calibration_error"] for c in (told, straightened(told, slope, offset))]
     result = {
         "detector": weights_digest(DETECTOR),
-        "drawings": {"count": len(drawings), "drawn_by": label_of(args.cache), "split": "val"},
+        "drawings": {"count": len(drawings), "drawn_by": label_of(args.library), "split": "val"},
         "slope": round(slope, 4),
         "offset": round(offset, 4),
         "expected_calibration_error": dict(zip(("before", "after"), errors, strict=True)),

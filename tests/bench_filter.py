@@ -11,7 +11,7 @@ import pyarrow as pa
 from manifests.recipe_files import load_recipe
 from manifests.stage import Config, Context
 from stages.filters.stage import Filter
-from stages.sketches.studio import Studio, recipe_of
+from stages.library.studio import Studio, recipe_of
 
 SEED, EACH, AT_ONCE = 8401, 30, 18
 DTYPES = ("float32", "bfloat16")

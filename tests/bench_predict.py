@@ -25,7 +25,7 @@ from estimator.load import Estimator
 from estimator.scan import read_scan
 from manifests.errors import command
 from manifests.skeleton import STYLES
-from stages.sketches.studio import Studio, recipe_of
+from stages.library.studio import Studio, recipe_of
 
 SEED, SIZE = 61, 256
 COUNT, BATCH = 60, 32

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from manifests.skeleton import EDGES, MIRROR
-from stages.detector.cache import Drawings
 from stages.detector.crops import HEIGHT, PICTURE, WIDTH, apply, crop_matrices, cut, paper, picture_matrix
 from stages.detector.decoys import SHEETS, nobody, sheet, with_props
+from stages.detector.drawings import Drawings
 from stages.detector.finder_net import CELL, MAP
 from stages.detector.look import Noise, recolour, wear
 

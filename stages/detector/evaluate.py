@@ -1,4 +1,4 @@
-"""How well held-out drawings are read: `python -m stages.detector.evaluate --cache CACHE`; `make evaluate-detector` draws them first.
+"""How well held-out drawings are read: `python -m stages.detector.evaluate --library LIBRARY`; `make evaluate-detector` draws them first.
 
 Held out: drawings whose poses come from sources of the split val, which no training saw;
 and decoys, pictures of nobody, of kinds that no training showed. The last line is one JSON object.
@@ -14,9 +14,9 @@ import torch
 
 from manifests.errors import command
 from manifests.skeleton import JOINTS, OCCLUDED, STYLES, VISIBLE
-from stages.detector.cache import Drawings, load_drawings
 from stages.detector.decoys import held_out
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
+from stages.detector.drawings import Drawings, load_drawings
 from stages.detector.metrics import NEAR, correct, overlap, pck, torsos
 from stages.detector.sheet import cell
 from stages.pictures import grid, png
@@ -108,7 +108,7 @@ def evenly(drawings: Drawings, each: int) -> Drawings:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings --split val")
+    parser.add_argument("--library", type=Path, required=True, help="drawings of stages.library.draw, the split val")
     parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
     parser.add_argument("--finder", type=Path, help="folder of a pretrained person detector, in place of our finder")
     parser.add_argument("--each", type=int, default=60, help="drawings of each style")
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    held = evenly(load_drawings(args.cache, "val"), args.each)
+    held = evenly(load_drawings(args.library, "val"), args.each)
     judged = judge(load_detector(args.weights, finder=args.finder), held, not args.no_flip)
     if args.sheet:
         args.sheet.write_bytes(png(contact_sheet(held, judged.found)))

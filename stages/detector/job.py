@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 
-from stages.detector.cache import Drawings
+from stages.detector.drawings import Drawings
 from stages.detector.eyes import write_pose
 from stages.detector.judge import judge_finder, judge_pose
 from stages.detector.loader import Steps, crop_steps, picture_steps

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from stages.detector.cache import Drawings
 from stages.detector.decoys import held_out
+from stages.detector.drawings import Drawings
 from stages.detector.eyes import OwnEyes
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.loader import plain_crops, plain_pictures

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from manifests.randomness import generator
 from stages.detector.augment import Crop, Picture, crop_of, picture_of, plain_crop, plain_picture
-from stages.detector.cache import Drawings
+from stages.detector.drawings import Drawings
 from stages.detector.look import Noise
 from stages.detector.losses import CropBatch, PictureBatch
 

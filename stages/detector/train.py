@@ -1,4 +1,4 @@
-"""Trains the finder, then the pose network: `python -m stages.detector.train --cache CACHE --out FOLDER`.
+"""Trains the finder, then the pose network: `python -m stages.detector.train --library LIBRARY --out FOLDER`.
 
 It can be stopped and started again: it goes on from the checkpoints in FOLDER/finder and FOLDER/pose, where TensorBoard files tell how
 far it has come. What it has learnt lies in FOLDER as finder.safetensors and pose.safetensors, with what was measured on held-out
@@ -17,11 +17,12 @@ from torch import nn
 
 from manifests.errors import command
 from manifests.skeleton import STYLES
-from stages.detector.cache import Drawings, label_of, load_drawings
+from stages.detector.drawings import Drawings, load_drawings
 from stages.detector.finder_net import FinderNet
 from stages.detector.job import KINDS, PROFILES, Amount, NetJob, Setting
 from stages.detector.pose_net import PoseNet, PoseSize, initialise
 from stages.detector.weights import start_from
+from stages.library.chunks import label_of
 from stages.loop import train_job
 
 JUDGED = 300  # held-out drawings that are looked at while training
@@ -30,9 +31,9 @@ JUDGED = 300  # held-out drawings that are looked at while training
 def main() -> None:
     args = _arguments()
     torch.set_num_threads(args.threads)
-    train, held = oftener(load_drawings(args.cache, "train", args.drawings), args.often), load_drawings(args.cache, "val", JUDGED)
+    train, held = oftener(load_drawings(args.library, "train", args.drawings), args.often), load_drawings(args.library, "val", JUDGED)
     setting = Setting(args.out, train, held, args.seed, args.device, not args.full)
-    origin = {"drawings": len(train), "cache": label_of(args.cache)} | ({"often": args.often} if args.often else {})
+    origin = {"drawings": len(train), "drawn_by": label_of(args.library)} | ({"often": args.often} if args.often else {})
     for name in KINDS if args.only is None else (args.only,):
         net = _new(FinderNet() if name == "finder" else PoseNet(PoseSize(layers=args.layers)), args, KINDS[name].file)
         train_job(NetJob(name, net, setting, _amount(args, name), origin | _origin(args, name)), args.out / name, args.workers)
@@ -69,11 +70,11 @@ def _amount(args: argparse.Namespace, name: str) -> Amount:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings, splits train and val")
+    parser.add_argument("--library", type=Path, required=True, help="drawings of stages.library.draw, splits train and val")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights, checkpoints and logs")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="cpu")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--drawings", type=int, help="at most so many of the cache's; default: all")
+    parser.add_argument("--drawings", type=int, help="at most so many of the library's; default: all")
     parser.add_argument("--often", choices=STYLES, nargs="*", default=[], help="styles that are shown twice as often as the others")
     parser.add_argument("--only", choices=("finder", "pose"), help="train one of the two; default: both")
     parser.add_argument("--samples", type=int, help="drawings shown to the pose network")

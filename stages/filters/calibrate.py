@@ -1,4 +1,4 @@
-"""Thresholds of the filter's checks for one detector: `python -m stages.filters.calibrate --cache CACHE`; `make calibrate-filter`.
+"""Thresholds of the filter's checks for one detector: `python -m stages.filters.calibrate --library LIBRARY`; `make calibrate-filter`.
 
 The evidence of limbs is weighed on limbs that were erased. Then clean held-out drawings of the renderer are read, and each threshold
 is set so that a stated share of each style's drawings falls below it. The file says which detector and which drawings that were; the
@@ -16,12 +16,13 @@ import torch
 from manifests.errors import UserError, command
 from manifests.recipe import Filter
 from manifests.skeleton import STYLES
-from stages.detector.cache import Drawings, label_of, load_drawings
 from stages.detector.detect import load_detector
+from stages.detector.drawings import Drawings, load_drawings
 from stages.filters.calibration import BUNDLED_FILE, WEIGHED, Calibration, detector_digest
 from stages.filters.checks import SCORES, judge
 from stages.filters.learn import ERASED, SEED, learn
 from stages.filters.look import Look, looks_at
+from stages.library.chunks import label_of
 from stages.tensorfile import write_atomically
 
 # Share of a style's clean drawings that each score may cost: 11 % in all, most of it where defects are hardest to tell.
@@ -61,7 +62,7 @@ def lost(scores: dict[str, np.ndarray], styles: np.ndarray, least: dict[str, dic
 
 
 def rows_of(drawings: Drawings) -> list[dict]:
-    """The drawings of a cache as looks_at wants them."""
+    """The drawings of a library as looks_at wants them."""
     labels = zip(drawings.encoded, drawings.styles, drawings.joints, drawings.visibility, drawings.boxes, strict=True)
     return [
         {"image": image, "style": STYLES[int(style)], "joints2d": joints, "visibility": visibility, "bbox": box}
@@ -71,14 +72,14 @@ def rows_of(drawings: Drawings) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, required=True, help="drawings of stages.detector.drawings --split val")
+    parser.add_argument("--library", type=Path, required=True, help="drawings of stages.library.draw, the split val")
     parser.add_argument("--count", type=int, help="drawings to read, of all styles together; default: all")
     parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
     parser.add_argument("--out", type=Path, default=BUNDLED_FILE, help="default: the bundled calibration")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    drawings, detector = load_drawings(args.cache, "val", args.count), load_detector(args.weights)
+    drawings, detector = load_drawings(args.library, "val", args.count), load_detector(args.weights)
     limbs = learn(detector)
     scores = scores_of(looks_at(detector, rows_of(drawings)), limbs)
     least = thresholds(scores, drawings.styles)
@@ -86,7 +87,7 @@ def main() -> None:
         "detector": detector_digest(args.weights),
         "erased": {"count": ERASED, "seed": SEED},
         "limbs": dict(zip(WEIGHED, limbs.tolist(), strict=True)),
-        "drawings": {"count": len(drawings), "drawn_by": label_of(args.cache), "split": "val"},
+        "drawings": {"count": len(drawings), "drawn_by": label_of(args.library), "split": "val"},
         "shares": SHARES,
         "lost": lost(scores, drawings.styles, least),
         "least": least,

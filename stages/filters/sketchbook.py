@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from manifests import schema
 from stages.body.figure import make_figure
 from stages.body.model import load_body
-from stages.detector.drawings import EACH, recipe_of
 from stages.filters.planted import Drawn
+from stages.library.draw import EACH, SIZE
+from stages.library.studio import Studio, recipe_of
 from stages.pictures import decode
-from stages.sketches.studio import Studio
 
 
 class Sketchbook:
@@ -19,7 +19,7 @@ class Sketchbook:
     """
 
     def __init__(self, seed: int):
-        self._studio, self._body, self._chunks = Studio(recipe_of(seed)), load_body(), itertools.count()
+        self._studio, self._body, self._chunks = Studio(recipe_of(seed, SIZE)), load_body(), itertools.count()
         self.rows: list[dict] = []
         self.drawn: list[Drawn] = []
 

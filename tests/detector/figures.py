@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from manifests.skeleton import EDGES
-from stages.detector.cache import Drawings
+from stages.detector.drawings import Drawings
 from stages.pictures import png
 
 SIDE = 256
@@ -37,5 +37,4 @@ def drawings(count: int, first: int = 0) -> Drawings:
     visibility[:, 15] = 1
     boxes = np.concatenate([points.min(1) - 8, points.max(1) + 8], 1)
     encoded = [png(image) for image in images]
-    ids = np.array([f"stick-{i:06d}" for i in range(count)], "S")
-    return Drawings(encoded, points, visibility, boxes, np.arange(count, dtype=np.uint8) % 6, ids)
+    return Drawings(encoded, points, visibility, boxes, np.arange(count, dtype=np.uint8) % 6)

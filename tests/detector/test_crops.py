@@ -8,8 +8,8 @@ import torch
 from manifests.skeleton import MIRROR
 from stages.detector import augment
 from stages.detector.augment import crop_of, mirror_of, picture_of, plain_crop
-from stages.detector.cache import Drawings
 from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, cut, inverse, paper, picture_matrix
+from stages.detector.drawings import Drawings
 from stages.detector.finder_net import boxes_of, edge_targets
 from stages.detector.heatmaps import CELL, decode, gaussians, spread
 from stages.detector.look import Noise
@@ -146,7 +146,7 @@ def _dotted(joint: int) -> Drawings:
     some = drawings(1)
     image = np.full((256, 256, 3), 255, np.uint8)
     cv2.circle(image, tuple(int(v * 16) - 8 for v in some.joints[0, joint]), 4 * 16, (0, 0, 255), -1, cv2.LINE_AA, 4)
-    return Drawings([cv2.imencode(".png", image)[1].tobytes()], some.joints, some.visibility, some.boxes, some.styles, some.ids)
+    return Drawings([cv2.imencode(".png", image)[1].tobytes()], some.joints, some.visibility, some.boxes, some.styles)
 
 
 def _red(image: np.ndarray) -> np.ndarray:

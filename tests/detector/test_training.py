@@ -1,6 +1,5 @@
-"""Training: it learns, it resumes, it refuses what is not its own; and the cache it learns from."""
+"""Training: it learns, it resumes, it refuses what is not its own."""
 
-import io
 import json
 import os
 import signal
@@ -12,13 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from estimator.data import Sketches
-from manifests.dataset import Dataset
 from manifests.errors import UserError
-from manifests.skeleton import STYLES
-from stages.detector import drawings as drawing
-from stages.detector import from_shards
-from stages.detector.cache import chunk_name, claim, load_drawings
 from stages.detector.decoys import held_out
 from stages.detector.detect import load_detector
 from stages.detector.eyes import OwnEyes
@@ -34,7 +27,6 @@ from stages.loop import train_job
 from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
 from tests.detector.figures import drawings
-from tests.estimator.figures import SIZE, write_dataset
 
 QUIET = {"log": lambda _: None}
 
@@ -174,56 +166,8 @@ def test_a_network_goes_on_from_weights_even_of_another_size(folder, tmp_path):
         start_from(FinderNet(), folder / POSE)
 
 
-def test_drawings_are_kept_in_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(drawing, "EACH", 1)
-    claim(tmp_path, drawing.drawn_by(drawing.recipe_of()))
-    for split in ("train", "val"):
-        drawing.fill(tmp_path, split, [0])
-    train, held = load_drawings(tmp_path, "train"), load_drawings(tmp_path, "val", 4)
-    assert len(train) == len(STYLES) and len(held) == 4
-    assert not set(train.ids) & set(held.ids)
-    assert sorted(train.styles) == list(range(6))
-    assert train.picture(0).shape == (256, 256, 3)
-    written = (tmp_path / "train" / chunk_name(drawing.SEED, 0)).stat().st_mtime_ns
-    drawing.fill(tmp_path, "train", [0])
-    assert (tmp_path / "train" / chunk_name(drawing.SEED, 0)).stat().st_mtime_ns == written
-
-
-def test_sketches_of_a_dataset_are_drawings_to_learn_from(tmp_path):
-    dataset = Dataset(write_dataset(tmp_path / "dataset", {"train": range(5), "val": range(5, 8)}))
-    cache = tmp_path / "cache"
-    assert from_shards.fill(dataset, cache) == 8
-    train, held = load_drawings(cache, "train"), load_drawings(cache, "val")
-    sample = Sketches(dataset.url, "train", SIZE)[0]
-    assert (len(train), len(held), train.ids[0].decode()) == (5, 3, sample.sample_id)
-    assert STYLES[train.styles[0]] == sample.style and np.array_equal(train.picture(0), sample.image)
-    for ours, theirs in ((train.joints, sample.joints2d), (train.visibility, sample.visibility), (train.boxes, sample.bbox)):
-        assert np.array_equal(ours[0], theirs)
-    other = Dataset(write_dataset(tmp_path / "other", {"train": range(9, 10), "val": range(10, 11)}))
-    with pytest.raises(UserError, match="drawn from another recipe"):
-        from_shards.fill(other, cache)
-
-
-def test_caches_that_are_not_ours_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"cache\.json"):
-        load_drawings(tmp_path, "train")
-    claim(tmp_path, drawing.drawn_by(drawing.recipe_of(1)))
-    claim(tmp_path, drawing.drawn_by(drawing.recipe_of(1)))
-    with pytest.raises(UserError, match="no drawings"):
-        load_drawings(tmp_path, "train")
-    with pytest.raises(UserError, match="another recipe"):
-        claim(tmp_path, drawing.drawn_by(drawing.recipe_of(2)))
-    whole = io.BytesIO()
-    np.savez_compressed(whole, joints=np.zeros((9, 16, 2)))
-    data = whole.getvalue()
-    for damaged in (b"PK", b"", data[:-20], data.replace(data[60:64], b"\xff" * 4, 1)):
-        (tmp_path / "train" / chunk_name(1, 0)).write_bytes(damaged)
-        with pytest.raises(UserError, match="chunk-1-00000"):
-            load_drawings(tmp_path, "train")
-
-
 def test_a_command_says_what_is_wrong_in_a_sentence(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "stages.detector.train", "--cache", str(tmp_path), "--out", str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-m", "stages.detector.train", "--library", str(tmp_path), "--out", str(tmp_path)], capture_output=True, text=True
     )
     assert done.returncode == 2 and str(tmp_path) in done.stderr and "Traceback" not in done.stderr

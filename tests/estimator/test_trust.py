@@ -9,8 +9,8 @@ from estimator import trust
 from estimator.calibration import platt, reliability
 from estimator.data import Sketches
 from manifests.skeleton import STYLES
-from stages.detector.cache import Drawings
 from stages.detector.detect import load_detector
+from stages.detector.drawings import Drawings
 from stages.detector.weights import BUNDLED
 from stages.pictures import png
 from stages.shards.held_out import open_held_out
@@ -26,7 +26,7 @@ def _sketches() -> Drawings:
     some = [sample for those in some for sample in those]
     arrays = (np.stack([getattr(s, name) for s in some]) for name in ("joints2d", "visibility", "bbox"))
     styles = np.array([STYLES.index(s.style) for s in some], np.uint8)
-    return Drawings([png(s.image) for s in some], *arrays, styles, np.array([s.sample_id for s in some], "S"))
+    return Drawings([png(s.image) for s in some], *arrays, styles)
 
 
 def test_the_bundled_line_is_of_the_bundled_detector():

@@ -12,6 +12,7 @@ import pytest
 from manifests import schema
 from manifests.schema import to_numpy
 from manifests.skeleton import STYLES
+from stages.library.chunks import chunks_of
 from stages.sketches.generator import evaluate
 from stages.sketches.generator.judge import diversity_ratio, nearest, ratio, read
 from stages.sketches.generator.library import Library
@@ -61,8 +62,8 @@ def test_diversity_is_the_mean_distance_of_pairs(table):
 
 
 def test_a_copy_has_no_distance_to_what_was_learnt(trained, table):
-    learnt = Learnt(Library(trained / "library", "train", 32))
-    copies = [Library(trained / "library", "train", 32).picture(i) for i in range(3)]
+    learnt = Learnt(Library(chunks_of(trained / "library", "train"), 32))
+    copies = [Library(chunks_of(trained / "library", "train"), 32).picture(i) for i in range(3)]
     assert learnt.nearest(copies).max() < 2e-3 < learnt.nearest(_flat(0, 90, 200)).min()
     found = nearest(learnt, copies, _flat(0, 90, 200), table)
     assert max(found["nearest_ratio"].values()) < 0.02 and gist(copies[0]).shape == (3072,)

@@ -87,10 +87,11 @@ def test_what_is_written_on_the_way(trained):
 
 
 def test_the_library_holds_train_sources_and_is_drawn_once(trained):
-    train, val = Library(trained / "library", "train", 32), Library(trained / "library", "val", 32)
+    training = Training(trained, TINY, **QUIET)
+    train, val = training.library("train"), training.library("val")
     assert len(train) == 12 and len(val) == 6 and {train.style(i) for i in range(6)} == set(STYLES)
     before = {p: p.stat().st_mtime_ns for p in (trained / "library").rglob("*") if p.is_file()}
-    Training(trained, TINY, **QUIET).prepare([])
+    training.prepare([])
     assert before == {p: p.stat().st_mtime_ns for p in (trained / "library").rglob("*") if p.is_file()}
 
 
@@ -131,20 +132,19 @@ def _coco(folder):
 
 def test_real_drawings_join_the_library(tmp_path):
     _coco(tmp_path / "coco")
-    (tmp_path / "library/train").mkdir(parents=True)
-    add_real(tmp_path / "library", f"charcoal:{tmp_path / 'coco'}", 32, **QUIET)
-    entry = Library(tmp_path / "library", "train", 32)[0]
+    add_real(tmp_path / "real", f"charcoal:{tmp_path / 'coco'}", 32, **QUIET)
+    entry = Library(sorted((tmp_path / "real").iterdir()), 32)[0]
     assert entry.style == "charcoal" and entry.pose.any() and not entry.parts.any() and entry.picture.shape == (32, 32, 3)
     write_character(tmp_path / "characters/one")
-    add_real(tmp_path / "library", str(tmp_path / "characters"), 32, **QUIET)
-    add_real(tmp_path / "library", str(tmp_path / "coco/coco.json"), 32, **QUIET)
-    library = Library(tmp_path / "library", "train", 32)
+    add_real(tmp_path / "real", str(tmp_path / "characters"), 32, **QUIET)
+    add_real(tmp_path / "real", str(tmp_path / "coco/coco.json"), 32, **QUIET)
+    library = Library(sorted((tmp_path / "real").iterdir()), 32)
     assert sorted(library.style(i) for i in range(len(library))) == ["charcoal", "ink", "kids"]
     with pytest.raises(UserError, match="no such file or folder"):
-        add_real(tmp_path / "library", "ink:/nowhere", 32)
+        add_real(tmp_path / "real", "ink:/nowhere", 32)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no char_cfg"):
-        add_real(tmp_path / "library", str(tmp_path / "empty"), 32)
+        add_real(tmp_path / "real", str(tmp_path / "empty"), 32)
 
 
 def test_thin_lines_of_large_drawings_stay_whole():

@@ -6,10 +6,10 @@ import pyarrow as pa
 from manifests.recipe import Diffusion, Recipe
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
+from stages.library.studio import Studio
 from stages.pictures import decoded
 from stages.sketches.generator.pictures import copies_of
 from stages.sketches.stage import Sketches
-from stages.sketches.studio import Studio
 
 _CHUNK = 10  # drawings of each style that are looked for at a time
 

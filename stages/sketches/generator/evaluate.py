@@ -19,17 +19,17 @@ from manifests.recipe import Diffusion, Recipe
 from manifests.schema import to_numpy
 from stages.detector.detect import Detector, load_detector
 from stages.detector.metrics import NEAR
+from stages.library.chunks import chunks_of
+from stages.library.studio import recipe_of, side_of
 from stages.pictures import png
 from stages.sketches.artist import source_of
 from stages.sketches.generator.conditions import pose_map
-from stages.sketches.generator.drawings import side_of
 from stages.sketches.generator.easel import Easel, held_out, pictures_of, rows_by_style
 from stages.sketches.generator.folder import notes_of
 from stages.sketches.generator.judge import ByStyle, Read, diversity_ratio, nearest, ratio, read
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.likeness import Learnt
 from stages.sketches.generator.pictures import sheet
-from stages.sketches.studio import recipe_of
 
 SEED, SIZE = 606, 256  # of the poses; of the pictures where the model does not say
 VOID = 0.85  # PCK of the renderer's drawings below which the detector cannot judge a style
@@ -75,7 +75,7 @@ class Evaluation:
 
     def copies(self, library: Path) -> dict[str, ByStyle]:
         """How near the drawings come to those of a training library."""
-        return nearest(Learnt(Library(library, "train", SIZE)), self.drawn, self.rendered, self.table)
+        return nearest(Learnt(Library(chunks_of(library, "train"), SIZE)), self.drawn, self.rendered, self.table)
 
     def write_sheets(self, folder: Path) -> None:
         """A picture a style: a column a pose, its pose map above drawings of several seeds."""

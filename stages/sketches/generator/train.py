@@ -1,7 +1,8 @@
 """Trains the generator: `make train-generator PROFILE=cpu STAGE=vae`. Stopped at any time, the same command goes on.
 
-The stages in order: vae, unet, distill; without STAGE, all of them. OUT then holds the library of drawings, for each stage its
-checkpoint, grids of samples and TensorBoard files, and the model: OUT/unet/model (many steps), OUT/distill/model (few).
+The stages in order: vae, unet, distill; without STAGE, all of them. OUT then holds the library of drawings, unless --library names
+another, for each stage its checkpoint, grids of samples and TensorBoard files, and the model: OUT/unet/model (many steps),
+OUT/distill/model (few).
 """
 
 import argparse
@@ -13,12 +14,14 @@ from diffusers import AutoencoderKL
 
 from manifests.errors import UserError, command
 from manifests.skeleton import STYLE_TEXTS
+from stages.library import draw
+from stages.library.chunks import chunks_of, label_of
+from stages.library.studio import recipe_of, side_of
 from stages.loop import Log, finished, train_job
 from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, open_controlnet
 from stages.sketches.generator.config import Profile, load_profile, profile_names
 from stages.sketches.generator.distill import DistillJob
-from stages.sketches.generator.drawings import fill
 from stages.sketches.generator.folder import Source, open_pipeline, open_plain, read_index
 from stages.sketches.generator.latents import encode_library
 from stages.sketches.generator.library import Library
@@ -32,19 +35,23 @@ _CONDITION_OF_OTHERS = (16, 32, 96, 256)  # widths of the path of a ControlNet t
 
 
 class Training:
-    """A folder in which a profile is trained; start: a Stable Diffusion folder to fine-tune in place of ours."""
+    """A folder in which a profile is trained. start: a Stable Diffusion folder to fine-tune in place of ours; drawings: the folder of
+    the library, default OUT/library."""
 
-    def __init__(self, out: Path, profile: Profile, start: Path | None = None, log: Log = print):
+    def __init__(self, out: Path, profile: Profile, start: Path | None = None, log: Log = print, drawings: Path | None = None):
         hush()
         self.out, self.profile, self.start, self.log = out, profile, start, log
+        self.drawings = drawings or out / "library"
         self.dtype = getattr(torch, profile.dtype)
 
-    def prepare(self, drawings: list[str]) -> None:
+    def prepare(self, real: list[str]) -> None:
         """Draw what is lacking, and take over real drawings."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        fill(self.out / "library", self.profile, self.log)
-        for text in drawings:
-            add_real(self.out / "library", text, self.profile.networks.size, self.log)
+        profile = self.profile
+        self.drawings.mkdir(parents=True, exist_ok=True)
+        recipe, wanted = recipe_of(draw.SEED, side_of(profile.networks.size)), {"train": profile.pictures, "val": profile.held}
+        draw.fill(self.drawings, recipe, wanted, profile.each, profile.threads, self.log)
+        for text in real:
+            add_real(self.out / "real", text, profile.networks.size, self.log)
 
     def run(self, stage: str, stop_after: int | None = None) -> bool:
         """Train one stage, or what is left of it; whether it is finished."""
@@ -52,9 +59,11 @@ class Training:
         return train_job(job, self.out / stage, self.profile.workers, self.log, stop_after)
 
     def library(self, split: str) -> Library:
-        """The drawings of a split."""
-        most = self.profile.held if split == "val" else None
-        return Library(self.out / "library", split, self.profile.networks.size, most)
+        """The drawings of a split; to learn from, real ones too."""
+        profile = self.profile
+        paths = chunks_of(self.drawings, split, profile.held if split == "val" else profile.pictures)
+        real = sorted((self.out / "real").glob("*.safetensors")) if split == "train" else []
+        return Library(paths + real, profile.networks.size, label_of(self.drawings))
 
     def _vae_job(self) -> VaeJob:
         if self.start:
@@ -112,7 +121,7 @@ def main() -> None:
     args = _arguments()
     profile = load_profile(args.profile, args.set)
     torch.set_num_threads(profile.threads)
-    training = Training(args.out, profile, args.start)
+    training = Training(args.out, profile, args.start, drawings=args.library)
     training.prepare(args.drawings)
     stages = STAGES[1 if args.start else 0 :] if args.stage is None else (args.stage,)
     for stage in stages if args.stage != "drawings" else ():
@@ -125,6 +134,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", default="cpu", help=", ".join(profile_names()))
     parser.add_argument("--stage", choices=(*STAGES, "drawings"), help="drawings: only fill the library")
     parser.add_argument("--start", type=Path, help="an SD 1.x folder to fine-tune, with or without a ControlNet")
+    parser.add_argument("--library", type=Path, help="folder of drawings to learn from, filled where it lacks some; default: OUT/library")
     parser.add_argument("--drawings", action="append", default=[], help="real drawings with joints: [style:]path, a COCO json or a folder")
     parser.add_argument("--set", action="append", default=[], help="change one value of the profile: unet.batch=8")
     return parser.parse_args()

@@ -18,6 +18,7 @@ from stages.sketches.stage import Sketches
 
 STAGES: tuple[type[Stage], ...] = (Poses, Projections, Sketches)
 VAL = 0.15  # share of the sources held out
+_SIDES = (128, 256, 512)  # of pictures that the stages can make
 _CANDIDATES, _AT_ONCE = 250, 14  # ids of each style that a chunk may try, and how many in one go
 
 
@@ -25,6 +26,11 @@ def recipe_of(seed: int, size: int) -> Recipe:
     """The demo's poses and projections, drawn by the renderer, `size` pixels a side."""
     changes = [f"seed={seed}", f"split.val={VAL}", f"projections.size={size}", "sketches.source=renderer", "sketches.image_format=jpg"]
     return load_recipe("demo", changes)
+
+
+def side_of(size: int) -> int:
+    """Side of the pictures to draw for a model of this size: never smaller, if there is such a one."""
+    return next((side for side in _SIDES if side >= size), _SIDES[-1])
 
 
 def drawn_by(recipe: Recipe, *more: int) -> str:

@@ -1,0 +1,1 @@
+"""Libraries of drawings: what detector and generator learn from, and are judged by."""

@@ -1,0 +1,112 @@
+"""Drawings of the renderer to learn from: `python -m stages.library.draw LIBRARY --train 25000 --val 360 --workers 2`.
+
+A chunk depends on the recipe and its number alone and is written whole or not at all, so several processes can fill one library, and a
+cut-off one goes on where it was. Detector and generator can learn from the same.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import torch
+
+from manifests.errors import command
+from manifests.recipe import Recipe
+from manifests.schema import to_numpy
+from manifests.skeleton import STYLES
+from stages.body.figure import make_figure
+from stages.body.model import load_body
+from stages.library.chunks import SPLITS, chunk_path, claim, write_chunk
+from stages.library.studio import Studio, drawn_by, recipe_of
+from stages.pictures import png
+from stages.sketches.drawing.layer import UNITS
+from stages.sketches.generator.conditions import MAPS, part_map
+from stages.sketches.labels import BODY
+
+EACH = 10  # drawings of each style in a chunk
+SEED, SIZE = 7001, 256
+
+
+def fill(
+    library: Path, recipe: Recipe, wanted: dict[str, int], each: int = EACH, workers: int = 1, log: Callable[[str], None] = print
+) -> None:
+    """Draw what the library lacks of `wanted`: drawings of each split, in whole chunks of `each` of every style."""
+    claim(library, drawn_by(recipe, MAPS, each))
+    of_chunk = each * len(STYLES)
+    jobs = [(chunk_path(library, split, f"{i:05d}"), split, i) for split, count in wanted.items() for i in range(-(-count // of_chunk))]
+    lacking = [(*job, each, recipe) for job in jobs if not job[0].exists()]
+    if not lacking:
+        return
+    log(f"{library}: {len(lacking)} chunks of {of_chunk} drawings to draw")
+    if workers < 2:
+        for job in lacking:
+            _draw(job)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers, _settle) as pool:
+        for done, _ in enumerate(pool.imap_unordered(_draw, lacking), 1):
+            if done % 20 == 0 or done == len(lacking):
+                log(f"{library}: {done} of {len(lacking)} chunks drawn")
+
+
+def _draw(job: tuple[Path, str, int, int, Recipe]) -> None:
+    path, split, index, each, recipe = job
+    if not path.exists():  # another process may have been faster
+        _store(path, _studio(recipe.model_dump_json()).chunk(index, split, each), recipe.projections.size)
+
+
+@lru_cache(1)
+def _studio(recipe: str) -> Studio:
+    """One studio a process, kept from chunk to chunk."""
+    return Studio(Recipe.model_validate_json(recipe))
+
+
+def _store(path: Path, table: pa.Table, size: int) -> None:
+    arrays = {
+        "joints": to_numpy(table, "joints2d").astype(np.float32),
+        "depth": to_numpy(table, "joints3d_drawn")[..., 2].astype(np.float32),
+        "visibility": to_numpy(table, "visibility"),
+        "boxes": to_numpy(table, "bbox").astype(np.float32),
+        "styles": np.array([STYLES.index(style) for style in table["style"].to_pylist()], np.uint8),
+    }
+    names = {"ids": "sample_id", "appearance": "appearance", "motion": "motion"}
+    words = {key: table[name].to_pylist() for key, name in names.items()}
+    write_chunk(path, table["image"].to_pylist(), _maps(table, size), arrays, words)
+
+
+def _maps(table: pa.Table, size: int) -> list[bytes]:
+    """The part map of each row, 256 pixels a side whatever the picture's size, as PNG."""
+    body, labels = load_body(), {name: to_numpy(table, name) for name in BODY}
+    scale = np.diag([UNITS / size] * 2 + [1])
+    maps = []
+    for i in range(len(table)):
+        row = {name: column[i] for name, column in labels.items()}
+        figure = make_figure(body, **{**row, "camera_K": scale @ row["camera_K"]}, size=UNITS)
+        maps.append(png(part_map(figure), 4))
+    return maps
+
+
+def _settle() -> None:
+    """A drawing process has one thread: there is one for each core."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", type=Path)
+    for split in SPLITS:
+        parser.add_argument(f"--{split}", type=int, default=0, help=f"drawings of the split {split}, of all styles together")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--size", type=int, default=SIZE, help="side of the pictures in pixels")
+    parser.add_argument("--seed", type=int, default=SEED)
+    args = parser.parse_args()
+    fill(args.library, recipe_of(args.seed, args.size), {split: getattr(args, split) for split in SPLITS}, workers=args.workers)
+
+
+if __name__ == "__main__":
+    command(main)
