@@ -25,7 +25,7 @@ from stages.body.model import load_body
 
 ROOT = Path(__file__).parents[1]
 DRAWINGS = ROOT / "tests" / "data" / "drawings"
-PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "*/**/weights/**/README.md")
+PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "estimator/**/weights/README.md", "stages/**/weights/**/README.md")
 PAGES = [page for pattern in PATTERNS for page in sorted(ROOT.glob(pattern))]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 _INLINE = re.compile(r"`((?:make|skep) [^`\n]*)`")
