@@ -10,6 +10,7 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES, VISIBLE
 from stages.annotated.reader import Annotated, read_annotated
+from stages.detector.detect import load_detector
 from stages.detector.metrics import overlap
 from stages.detector.sheet import cell
 from stages.pictures import grid, png
@@ -39,16 +40,9 @@ class Judged:
     styles: np.ndarray
 
 
-def bundled_detector() -> Detector:
-    """The detector that comes with SKEP; loaded here, as tests and other detectors do without it."""
-    from stages.detector.detect import load_detector
-
-    return load_detector()
-
-
 def evaluate_pictures(data: Path, images: Path | None = None, out: Path | None = None) -> dict:
     """The bundled detector on what stages.annotated reads from `data` and `images`."""
-    return evaluate(list(read_annotated(data, images)), bundled_detector(), out)
+    return evaluate(list(read_annotated(data, images)), load_detector(), out)
 
 
 def evaluate(samples: list[Annotated], detector: Detector, out: Path | None = None, log: Callable[[str], None] = print) -> dict:

@@ -1,6 +1,8 @@
 """Scores of a detector on annotated pictures, worked by hand."""
 
 import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -14,6 +16,8 @@ from pipeline import cli
 from stages.annotated.reader import read_annotated
 from stages.detector.metrics import overlap
 from tests.annotated.files import spread, write_coco
+
+ROOT = Path(__file__).parents[2]
 
 
 class Shifted:
@@ -68,11 +72,12 @@ def test_box_overlap_by_hand():
     np.testing.assert_allclose(overlap(a, b), (1, 25 / 175, 0))
 
 
-def test_the_command_ends_with_one_line_of_json(tmp_path, monkeypatch, capsys):
-    path = write_coco(tmp_path, torso_of_100())
-    monkeypatch.setattr(judge, "bundled_detector", lambda: Shifted(list(read_annotated(path)), {}, {}))
-    cli.evaluate(data=str(path), images=str(tmp_path), out=str(tmp_path / "sheet"))
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["pck"] == 1
+def test_the_command_ends_with_one_line_of_json_and_the_readme_has_its_figure(tmp_path, capsys):
+    cli.evaluate(data=str(ROOT / "tests/data/drawings"), out=str(tmp_path / "sheet"))
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    row = r"twelve drawings made by hand \| (\S+) \| `skep evaluate --data tests/data/drawings`"
+    (figure,) = re.findall(row, (ROOT / "README.md").read_text())
+    assert told["figures"] == 12 and abs(told["pck"] - float(figure)) < 0.01
     assert (tmp_path / "sheet/annotated.png").is_file()
 
 
