@@ -17,6 +17,10 @@ from manifests.errors import UserError
 
 PIECES = 8
 STRIKES = 2
+# Of torch, which is not loaded here: what it raises where a GPU fails or memory runs out, and where a network cannot be compiled.
+_DEVICE = ("OutOfMemoryError", "AcceleratorError")
+_DEVICE_SAYS = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "not enough memory")
+_COMPILER = ("torch._dynamo", "torch._inductor")
 
 
 @dataclass
@@ -89,11 +93,22 @@ def _attempt(process: Process, rows: pa.Table, tries: int) -> tuple[pa.Table | N
     for _ in range(tries):
         try:
             return process(rows), error
-        except (UserError, MemoryError, AssertionError):
-            raise  # a bad recipe, a full machine or a broken stage is no sample's fault
         except Exception as e:
+            if _no_samples_fault(e):
+                raise
             error = e
     return None, error
+
+
+def fault_of_device(error: BaseException) -> bool:
+    """Whether a GPU failed, or memory ran out: another process may do well with the same samples, this one cannot be trusted."""
+    return type(error).__name__ in _DEVICE or (isinstance(error, RuntimeError) and any(word in str(error) for word in _DEVICE_SAYS))
+
+
+def _no_samples_fault(error: Exception) -> bool:
+    """Whether it is a bad recipe, a full machine, a broken stage or a device that fails."""
+    known = isinstance(error, (UserError, MemoryError, AssertionError))
+    return known or fault_of_device(error) or type(error).__module__.startswith(_COMPILER)
 
 
 def _reason(error: Exception) -> str:

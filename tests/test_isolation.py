@@ -1,9 +1,11 @@
 """Whatever samples are bad, exactly those are found, and the others come out in order."""
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manifests.errors import UserError
 from pipeline.isolation import STRIKES, Deaths, isolate, split
 
 
@@ -55,6 +57,30 @@ def test_deadly_rows_are_found_by_a_watcher(size, bad):
     assert [f.row for f in failures] == expected
     assert all(len(deaths.ranges[b, b + 1]) == STRIKES for b in expected)
     assert attempts <= 6 * len(expected)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"),
+        type("AcceleratorError", (RuntimeError,), {})("an illegal memory access"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+        type("InvalidCxxCompiler", (RuntimeError,), {"__module__": "torch._inductor.exc"})("no compiler"),
+        MemoryError(),
+        UserError("no such body"),
+    ],
+)
+def test_what_is_no_samples_fault_is_put_on_none(error):
+    calls = []
+
+    def process(rows):
+        calls.append(rows)
+        raise error
+
+    with pytest.raises(type(error)):
+        isolate(process, pa.table({"n": [1, 2]}), Deaths(), lambda low, high: None)
+    assert len(calls) == 1
 
 
 def test_a_row_that_fails_once_is_innocent():

@@ -60,6 +60,15 @@ def test_a_kill_from_outside_blames_nobody(tmp_path):
     assert summary.outcomes.get("failed", 0) == 0
 
 
+def test_a_gpu_that_fails_blames_nobody(tmp_path, capfd):
+    faulty = _recipe(tmp_path, {"gpu_fails_once": str(tmp_path / "flag")}, run__workers=1)
+    summary = run(faulty, str(tmp_path / "run"), SPECS, quiet=True)
+    said = "skep: stage sketches, unit ink-p00000: CUDA error: an illegal memory access was encountered; trying again in a new process"
+    assert capfd.readouterr().err.count(said) == 1
+    assert summary.outcomes.get("failed", 0) == 0
+    assert not list((tmp_path / "run").rglob("*.failed.parquet"))
+
+
 def test_past_the_ceiling_the_run_stops_with_a_sentence(tmp_path):
     recipe = _recipe(tmp_path, {"raise": [f"ink-{i:06d}" for i in range(10)]}, run__workers=0, run__failed_ceiling=0.01)
     with pytest.raises(UserError, match=r"10 of 250 samples failed, more than run.failed_ceiling allows \(1.00%\).*--retry-failed"):

@@ -1,7 +1,7 @@
 """Stages that cost nothing and can misbehave on request, for tests of the frame. They use sections of the real recipe.
 
 `body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder,
-"raise_without": [file, ids], "log": file}.
+"raise_without": [file, ids], "gpu_fails_once": file, "log": file}.
 """
 
 import json
@@ -51,6 +51,10 @@ def toy_recipe(**more) -> Recipe:
     return check_recipe(data, "toy")
 
 
+class AcceleratorError(RuntimeError):
+    """As torch has one."""
+
+
 class Values(Stage):
     name = "poses"
     version = 1
@@ -96,6 +100,7 @@ class Blobs(Stage):
     def _misbehave(self, sample_id):
         if sample_id in self.bad.get("raise", ()):
             raise ValueError(f"cannot draw {sample_id}")
+        self._poisoned(self.bad.get("gpu_fails_once"))
         if sample_id in self.bad.get("exit", ()):
             os._exit(7)
         if sample_id in self.bad.get("hang", ()):
@@ -108,6 +113,13 @@ class Blobs(Stage):
         if flag and not flag.exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _poisoned(self, flag):
+        """The first process that comes here can do nothing more, as where a GPU's memory was overrun."""
+        if flag and (hasattr(self, "fault") or not Path(flag).exists()):
+            self.fault = "CUDA error: an illegal memory access was encountered"
+            Path(flag).touch()
+            raise AcceleratorError(self.fault)
 
 
 class Model(Blobs):

@@ -81,6 +81,8 @@ def limit_threads(threads: int) -> None:
 
 
 def _do(worker, task, conn: Connection) -> Message:
+    from pipeline.isolation import fault_of_device
+
     def trying(low: int, high: int) -> None:
         conn.send_bytes(Message("trying", {"low": low, "high": high}).to_bytes())
 
@@ -90,8 +92,17 @@ def _do(worker, task, conn: Connection) -> Message:
         return Message("error", {"text": str(e)})
     except OSError as e:
         return Message("error", {"text": f"stage {task.stage}, unit {task.name}: {e.strerror or e} ({e.filename or 'run folder'})"})
-    except Exception:
+    except Exception as e:
+        if fault_of_device(e):
+            _leave_to_another(task, e)
         return Message("error", {"text": f"stage {task.stage}, unit {task.name} broke:\n{traceback.format_exc()}"})
+
+
+def _leave_to_another(task, error: Exception) -> None:
+    """End as if killed from outside: the unit goes to a fresh process, and the samples are not to blame."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    print(f"skep: stage {task.stage}, unit {task.name}: {reason}; trying again in a new process", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _end_with_parent(life: int) -> None:

@@ -100,7 +100,7 @@ class LocalExecutor:
         if self._outside[key] >= OUTSIDE_DEATHS:
             raise UserError(
                 f"stage {task.stage}, unit {task.name}: its process was killed {OUTSIDE_DEATHS} times from outside, "
-                "as when memory runs out; run fewer workers or smaller partitions"
+                "as when memory runs out or a GPU fails; run fewer workers, smaller partitions or smaller batches"
             )
         self.submit(task)
 

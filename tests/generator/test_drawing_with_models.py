@@ -64,7 +64,7 @@ def test_it_draws_what_the_diffusers_pipeline_draws(pipeline, guidance):
     assert np.abs(ours / 255 - theirs).max() < 1 / 255
 
 
-def test_where_memory_runs_out_the_batch_halves_once(pipeline, capsys):
+def test_where_memory_runs_out_the_batch_halves(pipeline, capsys):
     painter, small = Painter(pipeline, steps=1, guidance=1.0, batch=4), Painter(pipeline, steps=1, guidance=1.0, batch=2)
     whole, limit = painter._batch, 2
 
@@ -78,6 +78,8 @@ def test_where_memory_runs_out_the_batch_halves_once(pipeline, capsys):
     assert [p.tobytes() for p in painter.paint(orders)] == [p.tobytes() for p in small.paint(orders)]
     assert painter.batch == 2 and "going on with 2" in capsys.readouterr().err
     limit = 1
+    assert len(painter.paint(orders)) == 5 and painter.batch == 1
+    limit = 0
     with pytest.raises(torch.OutOfMemoryError):
         painter.paint(orders)
 

@@ -27,12 +27,11 @@ class Order:
 class Painter:
     """A pipeline in use. Batches are padded to `batch`, so that a picture is the same bytes in any company.
 
-    Where memory runs out, the batch halves, once; `batch` then says so, and pictures from there on are those of a painter of that
-    batch.
+    Where memory runs out, the batch halves; `batch` then says so, and pictures from there on are those of a painter of that batch.
     """
 
     def __init__(self, pipeline: Any, steps: int, guidance: float, batch: int, tiny_vae: Any = None, compiled: bool = False):
-        self.pipeline, self.steps, self.guidance, self.batch, self.asked = pipeline, steps, guidance, batch, batch
+        self.pipeline, self.steps, self.guidance, self.batch = pipeline, steps, guidance, batch
         self.most = batch  # that memory is not known to be too small for
         self.unet, self.controlnet, self.scheduler = pipeline.unet, pipeline.controlnet, pipeline.scheduler
         self.vae = tiny_vae or pipeline.vae
@@ -73,9 +72,9 @@ class Painter:
             self.prompts.forget()  # embeddings differ in the last digits from batch to batch
 
     def _halve(self, error: Exception) -> bool:
-        """Whether a smaller batch may help: the first time that memory runs out."""
+        """Whether a smaller batch may help."""
         short = isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-        if not short or self.batch < 2 or self.most < self.asked:
+        if not short or self.batch < 2:
             return False
         before, self.most = self.batch, self.batch // 2
         self.resize()
