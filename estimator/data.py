@@ -4,6 +4,7 @@ Every sample is compared with its sha256 before it is decoded; damage is a BadSh
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,12 +46,14 @@ class SkepDataset(data.IterableDataset[Sample]):
         augment: Augment | None = None,
         node: tuple[int, int] | None = None,
         check: bool = True,
+        even: bool = False,
     ):
         """dataset: folder or fsspec URL. size: side of the pictures in pixels; None: as stored. shuffle: samples read ahead, 0 for
         none. augment: called with each sample and its generator. node: (rank, count); None asks torch.distributed. check: compare
-        every sample with its sha256. Raises UserError where there is no such dataset."""
+        every sample with its sha256. even: every node gets as many samples as the one whose shards hold the fewest, for trainers
+        whose nodes step together. Raises UserError where there is no such dataset."""
         self._dataset, self.size, self.shuffle, self.seed = Dataset(dataset), size, shuffle, seed
-        self.augment, self.node, self.check = augment, node, check
+        self.augment, self.node, self.check, self.even = augment, node, check, even
         self.shards = self._dataset.shards(split)
         # Shared, so that workers that outlive an epoch see it too.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -62,21 +65,28 @@ class SkepDataset(data.IterableDataset[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         """Raises BadShard at damage, UserError where there are fewer shards than nodes."""
         epoch = f"epoch {self._epoch.item()}"
-        packed = self._packed(self._mine(epoch))
+        mine, most = self._mine(epoch)
+        packed = self._packed(mine)
         if self.shuffle:
             packed = shuffled(packed, self.shuffle, generator(self.seed, "order", epoch))
-        for sample in (decode(p, self.size) for p in packed):
+        for sample in (decode(p, self.size) for p in islice(packed, most)):
             yield self.augment(sample, generator(self.seed, sample.sample_id, epoch)) if self.augment else sample
 
-    def _mine(self, epoch: str) -> list[ShardFile]:
-        """The shards of this worker of this node."""
+    def __getstate__(self) -> dict:
+        """For a worker that is not forked, and knows nothing of torch.distributed."""
+        return {**self.__dict__, "node": self.node or _node()}
+
+    def _mine(self, epoch: str) -> tuple[list[ShardFile], int | None]:
+        """The shards of this worker of this node, and how many of their samples, if not all."""
         rank, nodes = self.node or _node()
         if len(self.shards) < nodes:
             raise UserError(f"{self._dataset.address(FILE)}: {len(self.shards)} shards for {nodes} nodes; pack fewer samples a shard")
         order = generator(self.seed, "shards", epoch).permutation(len(self.shards)) if self.shuffle else range(len(self.shards))
         info = data.get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        return [self.shards[i] for i in order][rank::nodes][worker::workers]
+        shares = [[self.shards[i] for i in order][node::nodes][worker::workers] for node in range(nodes)]
+        most = min(sum(shard.samples for shard in share) for share in shares)  # of the workers of this number
+        return shares[rank], most if self.even else None
 
     def _packed(self, shards: list[ShardFile]) -> Iterator[Packed]:
         for shard in shards:

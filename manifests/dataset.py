@@ -3,6 +3,7 @@ from; and the folder it lies in, which any fsspec URL may name."""
 
 import hashlib
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
@@ -139,15 +140,22 @@ class Dataset:
     def __init__(self, url: str | Path):
         """Raises UserError where there is no dataset that this version can read."""
         try:
-            self.fs, root = fsspec.core.url_to_fs(str(url))
+            self._fs, root = fsspec.core.url_to_fs(str(url))
         except (ValueError, ImportError) as e:
             raise UserError(f"{url}: cannot use this address ({e})") from None
-        self.url, self._root = str(url).rstrip("/"), root.rstrip("/")
+        self.url, self._root, self._opened_by = str(url).rstrip("/"), root.rstrip("/"), os.getpid()
         if not self.fs.exists(self._path(FILE)) and self.fs.exists(self._path(f"dataset/{FILE}")):
             self.url, self._root = f"{self.url}/dataset", f"{self._root}/dataset"
         data = self.read(FILE)
         self.digest = hashlib.sha256(data).hexdigest()
         self.index = read_index(data, self.address(FILE))
+
+    @property
+    def fs(self) -> fsspec.AbstractFileSystem:
+        """The connection to where it lies, of this process: after a fork, that of the process before is of no use."""
+        if self._opened_by != os.getpid():
+            self._fs, self._opened_by = fsspec.core.url_to_fs(self.url)[0], os.getpid()
+        return self._fs
 
     def address(self, name: str) -> str:
         """What to call a file of the dataset to a user."""

@@ -44,6 +44,49 @@ def test_nodes_and_workers_share_every_sample_once(folder, shuffle):
     assert sorted(i for loader in loaders for i in _ids(loader)) == whole
 
 
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_even_nodes_get_equally_many_samples_of_their_own(folder, workers):
+    def read(rank, even, epoch):
+        data = SkepDataset(folder, shuffle=5, node=(rank, 2), even=even)
+        data.set_epoch(epoch)
+        return list(DataLoader(data, batch_size=2, num_workers=workers, collate_fn=_ids))
+
+    for epoch in range(2):
+        whole, fair = ([read(rank, even, epoch) for rank in range(2)] for even in (False, True))
+        assert sum(map(len, whole[0])) != sum(map(len, whole[1])), "nothing to make even"
+        assert [len(batch) for batch in fair[0]] == [len(batch) for batch in fair[1]]
+        for all_of_it, part in zip(whole, fair, strict=True):
+            assert part and {i for batch in part for i in batch} <= {i for batch in all_of_it for i in batch}
+
+
+@pytest.fixture
+def second_of_two():
+    """As in the process of rank 1 of two."""
+    from torch import distributed
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    distributed.init_process_group("fake", rank=1, world_size=2, store=FakeStore())
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_workers_of_any_kind_know_their_node(folder, second_of_two, start):
+    wanted = _ids(SkepDataset(folder, node=(1, 2)))
+    assert _ids(DataLoader(SkepDataset(folder), batch_size=None, num_workers=1, multiprocessing_context=start)) == wanted
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_workers_of_any_kind_read_from_a_bucket(folder, s3, start):
+    import fsspec
+
+    fsspec.filesystem("s3").put(str(folder / "dataset"), f"{s3}/sticks-{start}", recursive=True)
+    data = SkepDataset(f"{s3}/sticks-{start}")
+    assert sorted(_ids(DataLoader(data, batch_size=None, num_workers=2, multiprocessing_context=start))) == sorted(
+        _ids(SkepDataset(folder))
+    )
+
+
 def test_an_order_can_be_had_again_and_changes_with_the_epoch(folder):
     data = SkepDataset(folder, shuffle=6, seed=1)
     first, again = _ids(data), _ids(data)
