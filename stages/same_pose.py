@@ -1,13 +1,14 @@
-"""When two poses are nearly the same, whoever strikes them and from wherever they are seen: the one rule of `select` and `verify`."""
+"""When two poses are nearly the same, whoever strikes them, from wherever, in a mirror or not: the one rule of `select` and `verify`."""
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from manifests.skeleton import CHILDREN, EDGES, PARENTS
+from manifests.skeleton import CHILDREN, EDGES, MIRROR, PARENTS
 from stages.body.rotations import matrix_from_axis_angle
 
 # Poses whose bones differ by less than this, on average over the bones, are the same to the eye.
 SAME_POSE_DEG = 3.0
+_OTHER_SIDE = [CHILDREN.index(MIRROR[child]) for child in CHILDREN]
 _REACH = 2 * np.sin(np.radians(SAME_POSE_DEG) / 2)  # between vectors of length 1 at that angle
 
 
@@ -23,8 +24,15 @@ def pose_vectors(pose: np.ndarray, joints3d: np.ndarray) -> np.ndarray:
 
 
 def same_poses(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of each of the poses (N, 45) of pose_vectors the nearest of the others (M, 45), if that is the same pose, else -1: int (N,)."""
+    """Of each of the poses (N, 45) of pose_vectors the nearest of the others (M, 45) or of their mirror images, if that is the same
+    pose, else -1: int (N,)."""
     if not len(poses) or not len(others):
         return np.full(len(poses), -1)
-    apart, nearest = cKDTree(others).query(poses, distance_upper_bound=_REACH)
-    return np.where(np.isfinite(apart), nearest, -1)
+    apart, nearest = cKDTree(others).query(np.stack([poses, mirrored(poses)]), distance_upper_bound=_REACH)
+    nearest = np.where(apart[0] <= apart[1], *nearest)
+    return np.where(np.isfinite(apart).any(0), nearest, -1)
+
+
+def mirrored(poses: np.ndarray) -> np.ndarray:
+    """Poses (N, 45) of pose_vectors as a mirror shows them."""
+    return (poses.reshape(-1, len(EDGES), 3)[:, _OTHER_SIDE] * (-1, 1, 1)).reshape(poses.shape)

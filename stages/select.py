@@ -27,7 +27,7 @@ class Select(Stage):
     """
 
     name = "select"
-    version = 3
+    version = 4
     scope = "dataset"
     config = ("poses.count", "styles", "val", "shards", "select.duplicates")
     reads = ("split", "image_bytes", "picture_hash", "thumbnail", "pose", "joints3d")

@@ -5,12 +5,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from manifests.dataset import Dataset
+from manifests.skeleton import MIRROR, SMPL_MIRROR
 from pipeline.run import run
-from stages.same_pose import SAME_POSE_DEG, pose_vectors, same_poses
+from stages.same_pose import SAME_POSE_DEG, mirrored, pose_vectors, same_poses
 from stages.select import LEAK
 from stages.shards.check import check_dataset
 from stages.shards.leaks import Side, leaks
-from tests.estimator.figures import stick_row, write_rows
+from tests.estimator.figures import _body, from_hips, stick_row, write_rows
 from tests.sticks import SPECS, Sticks, recipe
 
 TURN = Rotation.from_euler("xyz", [20, 60, 5], degrees=True)
@@ -23,6 +24,12 @@ def _turned(row: dict) -> dict:
     return {**row, "pose": pose, "joints3d": (TURN.apply(row["joints3d"]) * 1.2).astype(np.float32)}
 
 
+def _mirrored(row: dict) -> dict:
+    """The row's pose as a mirror beside the camera shows it."""
+    pose = row["pose"][list(SMPL_MIRROR)] * (1, -1, -1)
+    return {**row, "pose": pose.astype(np.float32), "joints3d": row["joints3d"][list(MIRROR)] * np.float32((-1, 1, 1))}
+
+
 def _vectors(rows: list[dict]) -> np.ndarray:
     return pose_vectors(*(np.stack([row[name] for row in rows]) for name in ("pose", "joints3d")))
 
@@ -30,6 +37,14 @@ def _vectors(rows: list[dict]) -> np.ndarray:
 def test_the_same_pose_is_known_in_another_body_and_view():
     row, other = stick_row(0, "train"), stick_row(1, "train")
     assert same_poses(_vectors([_turned(row), other]), _vectors([row])).tolist() == [0, -1]
+
+
+def test_the_same_pose_is_known_in_a_mirror():
+    row, other = stick_row(0, "train"), stick_row(1, "train")
+    image = _mirrored(row)
+    assert same_poses(_vectors([_turned(image), other]), _vectors([row])).tolist() == [0, -1]
+    struck = _vectors([{**image, "joints3d": from_hips(_body().joints(image["pose"], row["betas"])[1])}])
+    assert np.abs(struck - mirrored(_vectors([row]))).max() < 0.01  # a body's halves differ by millimetres
 
 
 def test_poses_are_the_same_within_the_bound_and_the_nearest_is_named():
@@ -55,12 +70,14 @@ def test_leaks_are_named():
 
 
 class Repeated(Sticks):
-    """Every fourth sample strikes the pose of the one before, in a larger body and another view, from a source of its own."""
+    """Every fourth sample strikes the pose of the one before or its mirror image, in a larger body and another view, from a source of
+    its own."""
 
     def _row(self, sample_id):
         row, number = super()._row(sample_id), int(sample_id.rpartition("-")[2])
         if number % 4 == 3:
             before = _turned(super()._row(f"{row['style']}-{number - 1:06d}"))
+            before = _mirrored(before) if number % 8 == 3 else before
             row |= {"pose": before["pose"], "joints3d": before["joints3d"]}
         return row
 
@@ -78,7 +95,8 @@ def test_what_select_keeps_passes_the_proof(repeated):
     assert list(check_dataset(repeated)) == []
 
 
-def test_a_pose_planted_on_two_sides_is_found(tmp_path):
-    planted = {**_turned(stick_row(2, "train")), "sample_id": "ink-000300", "source_id": "clip-300"}
+@pytest.mark.parametrize("change", [_turned, _mirrored])
+def test_a_pose_planted_on_two_sides_is_found(tmp_path, change):
+    planted = {**change(stick_row(2, "train")), "sample_id": "ink-000300", "source_id": "clip-300"}
     dataset = Dataset(write_rows(tmp_path / "dataset", {"train": [stick_row(0, "train"), planted], "val": [stick_row(2, "val")]}))
     assert list(check_dataset(dataset)) == ["train sample ink-000300 has nearly the pose of val sample ink-000002"]

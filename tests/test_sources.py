@@ -271,6 +271,13 @@ def test_the_split_is_by_clip(mixed):
     assert {source for source, _ in pairs} == {f"bvh-clip{i}" for i in range(3)}
 
 
+def test_a_recording_is_one_source(mixed, tmp_path):
+    whole, part = {"kind": "bvh", "path": str(tmp_path)}, {"kind": "bvh", "path": str(tmp_path / "bvh"), "weight": 3}
+    with pytest.raises(UserError, match=r"bvh/clip0\.bvh: is bvh-bvh/clip0 of one source and bvh-clip0 of another"):
+        run(NAMES, [whole, part])
+    assert len(run(NAMES, [part, {**part, "rate": 5}])) == len(NAMES)  # one name, so one side of the split
+
+
 def test_betas_of_the_recordings_where_asked(mixed):
     drawn, own = (schema.to_numpy(run(NAMES, [{**mixed[4], "betas": b}]), "betas") for b in ("drawn", "clip"))
     assert np.abs(own - np.arange(10) / 8).max() < 1e-6

@@ -32,18 +32,18 @@ class Clip:
 
 
 class Catalogue:
-    """The clips of one source. names: paths below the source's folder without their ending, sorted."""
+    """The clips of one source. paths: files by name, which is the path below the source's folder without its ending; names: sorted."""
 
     def __init__(self, source: ClipSource):
         self.source = source
-        self._paths = {_name(path, source.path): path for path in _files(source)}
-        self.names = sorted(self._paths)
+        self.paths = {_name(path, source.path): path for path in _files(source)}
+        self.names = sorted(self.paths)
         self._kept: OrderedDict[str, Clip] = OrderedDict()
 
     def read(self, name: str) -> Clip:
         """A clip. Raises UserError naming the file and what is wrong with it."""
         if name not in self._kept:
-            self._kept[name] = _read(self._paths[name], self.source)
+            self._kept[name] = _read(self.paths[name], self.source)
         self._kept.move_to_end(name)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -51,7 +51,7 @@ class Catalogue:
 
     def retargeted(self, name: str) -> Retargeted:
         """A clip of a skeleton with what was guessed about it and how well its bones were met."""
-        return _retargeted(self._paths[name], self.source)
+        return _retargeted(self.paths[name], self.source)
 
 
 def _files(source: ClipSource) -> list[Path]:

@@ -1,5 +1,7 @@
 """Where a pose may come from, each behind the same three questions: draw a number of it, make the poses, name the source."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -42,8 +44,19 @@ class PoseSource(Protocol):
         ...
 
 
-def open_source(config: Source) -> PoseSource:
-    """The source that a recipe names. Raises UserError where its files are not there or make no sense."""
+def open_sources(configs: Sequence[Source]) -> list[PoseSource]:
+    """The sources that a recipe names. Raises UserError where their files are not there or make no sense, or where one recording would
+    be two sources, which may lie on two sides of the split."""
+    sources = [_open(config) for config in configs]
+    clips = [source for source in sources if isinstance(source, Clips)]
+    known: dict[Path, str] = {}
+    for path, source_id in (item for source in clips if len(clips) > 1 for item in source.ids().items()):
+        if known.setdefault(path, source_id) != source_id:
+            raise UserError(f"{path}: is {known[path]} of one source and {source_id} of another; name folders of which none is in another")
+    return sources
+
+
+def _open(config: Source) -> PoseSource:
     if isinstance(config, LimitsSource):
         return Limits()
     return LearnedPrior(config) if isinstance(config, PriorSource) else Clips(config)
@@ -103,7 +116,14 @@ class Clips:
         return _Frame(int(clip * len(self._clips.names)), float(at), bool(self._config.mirror and mirror < 0.5))
 
     def name(self, draw: _Frame, sample_id: str) -> str:
-        return f"{self._config.kind}-{self._clips.names[draw.clip]}"
+        return self._id(self._clips.names[draw.clip])
+
+    def ids(self) -> dict[Path, str]:
+        """The source id of each file."""
+        return {path.resolve(): self._id(name) for name, path in self._clips.paths.items()}
+
+    def _id(self, clip: str) -> str:
+        return f"{self._config.kind}-{clip}"
 
     def make(self, draws: list[_Frame]) -> Made:
         turns, betas = np.empty((len(draws), 24, 3, 3)), [None] * len(draws)

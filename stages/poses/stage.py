@@ -16,7 +16,7 @@ from stages.poses import facts
 from stages.poses.capsules import Capsules, capsules_of
 from stages.poses.captions import measured, words
 from stages.poses.kinematics import place_joints
-from stages.poses.sources import Made, PoseSource, open_source
+from stages.poses.sources import Made, PoseSource, open_sources
 from stages.poses.viewpoint import Stand, draw_stand, turn_in_world
 
 _MOST_BETA = 2.0  # standard deviations; beyond them bodies become caricatures, which bone_scales do better
@@ -101,7 +101,7 @@ class Poses(Stage):
 
     @cached_property
     def _sources(self) -> list[PoseSource]:
-        return [open_source(config) for config in self.cfg.poses.sources]
+        return open_sources(self.cfg.poses.sources)
 
     @cached_property
     def _weights(self) -> np.ndarray:
