@@ -7,6 +7,7 @@ import numpy as np
 
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
+from stages.scan import MOST_SIDE
 
 SURE = 10.0  # what a corrected joint counts, where one that is plain to see counts 1
 
@@ -44,8 +45,8 @@ def _joints(path: Path, words: object) -> Corrections:
 def _point(path: Path, name: str, value: object) -> np.ndarray:
     try:
         point = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         point = np.zeros(0)
-    if point.shape != (2,) or not np.isfinite(point).all():
-        raise UserError(f"{path}: {name}: expected [x, y] in px, got {json.dumps(value)}")
+    if point.shape != (2,) or not (np.abs(point) <= MOST_SIDE).all():
+        raise UserError(f"{path}: {name}: expected [x, y] in px, of {MOST_SIDE} at most, got {json.dumps(value)[:60]}")
     return point

@@ -11,11 +11,11 @@ from estimator.load import detector, weights_of
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
 from estimator.sample import Sample
-from estimator.scan import cleaned
 from estimator.skeleton import Skeleton
 from estimator.trust import trusted
 from stages.body.model import BodyModel
 from stages.detector.detect import Detections
+from stages.scan import cleaned
 
 TOGETHER = 32  # samples that are fitted at a time
 

@@ -15,8 +15,7 @@ from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
 from estimator.models import load_model
 from estimator.prediction import Prediction
-from estimator.refining import Joints, fitted, refined
-from estimator.scan import Scan, read_scan, scan_of
+from estimator.refining import Joints, fitted, misses, refined
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, finished
 from estimator.trust import trusted
@@ -27,9 +26,11 @@ from stages.detector.crops import cut, square_matrix
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.finders import Look
 from stages.ranks import default_device
+from stages.scan import Scan, read_scan, scan_of
 
 BATCH = 8  # pictures looked at together
 _LEAST_WEIGHT = 1e-3
+_FAR = 0.1  # of a figure's size: farther from a joint that the user placed it is another figure
 
 
 class Reading(NamedTuple):
@@ -121,7 +122,20 @@ class Estimator:
         if way == Way.NETWORK:
             return seen
         hints, joints = [one.hints for one in asked], self._joints(asked, look)
-        return fitted(joints, hints, self.body) if way == Way.FIT else refined(seen, joints, hints, self.body)
+        if way == Way.FIT:
+            return fitted(joints, hints, self.body)
+        return self._heeding(refined(seen, joints, hints, self.body), joints, asked)
+
+    def _heeding(self, figures: list[Figure], joints: Joints, asked: list[_Asked]) -> list[Figure]:
+        """The figures, or where a figure that stays near the network's pose cannot come to the user's joints, the fit's."""
+        rows = [i for i, one in enumerate(asked) if one.corrections and self._misses(figures[i], one) > _FAR]
+        others = fitted(Joints(*(part[rows] for part in joints)), [asked[i].hints for i in rows], self.body) if rows else []
+        for i, other in zip(rows, others, strict=True):
+            figures[i] = min(figures[i], other, key=lambda figure: self._misses(figure, asked[i]))
+        return figures
+
+    def _misses(self, figure: Figure, asked: _Asked) -> float:
+        return misses(figure, [JOINTS.index(name) for name in asked.corrections], self.body)
 
     def _joints(self, asked: list[_Asked], look: Look) -> Joints:
         """What a figure is laid on; a network alone needs none of it."""

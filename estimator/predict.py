@@ -18,15 +18,19 @@ from estimator.hints import hints_of
 from estimator.load import BATCH, Estimator, Reading, load_estimator
 from estimator.overlay import overlay
 from estimator.record import record
-from estimator.scan import Scan, read_scan
 from estimator.smoothing import smoothed
 from manifests.errors import UserError
+from stages.scan import Scan, read_scan
 from stages.tensorfile import write_atomically
 
 FORMATS = ("json", "png", "bvh", "glb")
 PROPORTIONS = ("drawn", "body")
-_UNSEEN = Scan(np.zeros((0, 0, 3), np.uint8), np.zeros((0, 0, 3), np.uint8), 1.0, (0, 0))
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}  # of a folder's files
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+# Of a folder's files: what Pillow opens, and what cameras write, lest a frame be passed over in silence.
+PICTURES = {
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", ".tga",
+    ".ppm", ".pgm", ".pbm", ".pnm",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def predict(paths: Sequence[Path], out: Path, options: Options, log: Callable[[s
     A picture that cannot be read spares the others, but not those of its clip; then a UserError says so at the end, a sentence each.
     """
     _check(options)
-    pictures = _pictures(paths, options.joints2d)
+    pictures = _pictures(_named(paths, bool(options.clip)), options.joints2d)
     _spare(pictures, out, options)
     hints_of(options.front, options.touch)
     estimator = load_estimator(options.weights, options.method, options.body, options.refine)
@@ -80,7 +84,8 @@ def _clip(pictures: list[_Picture], out: Path, options: Options, estimator: Esti
     troubles: list[str] = []
     starts = range(0, len(pictures), BATCH)
     # Without their pictures, or a long clip would not fit in memory.
-    read = [(p, r._replace(scan=_UNSEEN)) for i in starts for p, r in _read(pictures[i : i + BATCH], options, estimator, troubles)]
+    read = [(p, _unseen(r)) for i in starts for p, r in _read(pictures[i : i + BATCH], options, estimator, troubles)]
+    troubles += _sizes(read)
     if troubles:
         raise UserError("\n".join(troubles))
     figures = smoothed([reading.figure for _, reading in read], options.smooth)
@@ -92,6 +97,19 @@ def _clip(pictures: list[_Picture], out: Path, options: Options, estimator: Esti
     written = _write(out, options.clip, _movement(figures, estimator, options))
     log(", ".join(filter(None, (f"{options.clip}: {len(figures)} frames", written))))
     return len(pictures)
+
+
+def _unseen(reading: Reading) -> Reading:
+    return reading._replace(scan=reading.scan._replace(shown=_NOTHING, clean=_NOTHING))
+
+
+def _sizes(read: list[tuple[_Picture, Reading]]) -> list[str]:
+    """A sentence where frames are of two sizes: nobody knows which pixels of the one are which of the other."""
+    sizes = [f"{width}x{height}" for width, height in (reading.scan.size for _, reading in read)]
+    other = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is None:
+        return []
+    return [f"{read[other][0].path}: {sizes[other]} px, and {read[0][0].path} {sizes[0]}; frames of a movement are of one size"]
 
 
 def _read(pictures: list[_Picture], options: Options, estimator: Estimator, troubles: list[str]) -> list[tuple[_Picture, Reading]]:
@@ -135,9 +153,14 @@ def _write(out: Path, stem: str, files: dict[str, bytes]) -> str:
     return ", ".join(str(out / f"{stem}.{ending}") for ending in files)
 
 
-def _pictures(paths: Sequence[Path], joints2d: Path | None) -> list[_Picture]:
-    """Every picture that is named, and of folders all in the order of their names. Equal stems keep their endings."""
+def _named(paths: Sequence[Path], are_frames: bool) -> list[Path]:
+    """Every picture that is named, and of folders all in the order of their names; so are the frames of a movement, however named."""
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
+    return sorted(files, key=_counted) if are_frames else files
+
+
+def _pictures(files: Sequence[Path], joints2d: Path | None) -> list[_Picture]:
+    """The pictures with what their user knows. Equal stems keep their endings."""
     stems = Counter(file.stem for file in files)
     names = [file.stem if stems[file.stem] == 1 else file.name for file in files]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
@@ -165,11 +188,11 @@ def _inside(folder: Path) -> list[Path]:
 
 def _counted(file: Path) -> tuple[list[tuple[int, str]], str]:
     """A key by which frame 2 comes before frame 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.name)], file.name
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.as_posix())], file.name
 
 
 def _check(options: Options) -> None:
-    for name in options.formats:
+    for name in options.formats or ("",):
         if name not in FORMATS:
             raise UserError(f"--format {name}: expected some of {', '.join(FORMATS)}")
     if options.proportions not in PROPORTIONS:

@@ -1,4 +1,4 @@
-"""Frames of one movement: of each frame the reading that goes with its neighbours, then a Gaussian over rotations."""
+"""Frames of one movement: of each frame the reading that goes with its neighbours, then a local line with Gaussian weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,7 +51,11 @@ def _unlikely(ways: Sequence[Hypothesis]) -> np.ndarray:
 
 
 def _kernel(frames: int, sigma: float) -> np.ndarray:
-    """Shares (F, F): of each frame's mean, what every frame gives."""
+    """Shares (F, F): of each frame, what every frame gives. Of a line through the frames about it: a mean alone would pull the first
+    and the last frame inwards."""
     apart = np.arange(frames)[:, None] - np.arange(frames)
     weights = np.exp(-((apart / sigma) ** 2) / 2)
-    return weights / weights.sum(1, keepdims=True)
+    weights /= weights.sum(1, keepdims=True)
+    middle = (weights * apart).sum(1, keepdims=True)
+    spread = (weights * (apart - middle) ** 2).sum(1, keepdims=True)
+    return weights * (1 - middle * (apart - middle) / np.maximum(spread, 1e-12))

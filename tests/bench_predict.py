@@ -22,10 +22,10 @@ from estimator import load_estimator, refining
 from estimator.corrections import Corrections
 from estimator.hints import Hints
 from estimator.load import Estimator
-from estimator.scan import read_scan
 from manifests.errors import command
 from manifests.skeleton import STYLES
 from stages.library.studio import Studio, recipe_of
+from stages.scan import read_scan
 
 SEED, SIZE = 61, 256
 COUNT, BATCH = 60, 32

@@ -16,9 +16,9 @@ from estimator.load import weights_of
 from estimator.overlay import views
 from estimator.prediction import Prediction
 from estimator.refining import Joints, refined
-from estimator.scan import read_scan, scan_of
 from estimator.trust import trusted
 from stages.body.model import load_body
+from stages.scan import read_scan, scan_of
 
 JUMP = Path(__file__).parent.parent / "data/drawings/cartoon_jump.png"
 

@@ -1,6 +1,7 @@
 """`skep predict` as a user calls it: drawings made by hand in, files out; mistakes are a sentence each."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,8 @@ from estimator import load_estimator
 from estimator.corrections import read_corrections
 from estimator.figure import posed
 from estimator.hints import Hints
-from estimator.predict import FORMATS, Options, _inside, predict
+from estimator.predict import FORMATS, Options, _inside, _named, predict
+from estimator.refining import misses
 from estimator.train import train
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, SMPL_JOINTS
@@ -24,7 +26,7 @@ from stages.body.rotations import axis_angle_from_matrix
 from stages.detector.crops import apply, square_matrix
 from tests.estimator.figures import TINY
 from tests.estimator.readers import Gltf, bvh_joints, read_bvh
-from tests.estimator.test_scan import broken_files
+from tests.test_scan import broken_files
 
 DRAWINGS = Path(__file__).parent.parent / "data/drawings"
 JUMP, REACH = DRAWINGS / "cartoon_jump.png", DRAWINGS / "kids_football.png"
@@ -117,6 +119,19 @@ def test_a_correction_wins(estimator):
     assert np.linalg.norm(shown - place) < 15
 
 
+def test_many_corrections_win_over_what_the_network_says():
+    estimator = load_estimator()
+    plain = estimator(JUMP)
+    swapped = {}
+    for part in ("shoulder", "elbow", "wrist"):
+        for side, other in (("left", "right"), ("right", "left")):
+            swapped[f"{side}_{part}"] = plain.joints2d[JOINTS.index(f"{other}_{part}")]
+    figure = estimator(JUMP, corrections=swapped)
+    joints = [JOINTS.index(name) for name in swapped]
+    assert misses(replace(plain, joints2d=figure.joints2d), joints, estimator.body) > 0.5  # another figure altogether
+    assert misses(figure, joints, estimator.body) < 0.05
+
+
 def test_front_brings_a_limb_forward(estimator):
     for limb, (first, last) in {"left_arm": (5, 7), "right_leg": (8, 10)}.items():
         z = posed(estimator.body, estimator(JUMP, Hints(nearer=(limb,)))).joints16[:, 2]
@@ -127,6 +142,31 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path):
     for name in ("f10.png", "f2.png", "f1.png", "f02b.png", "cover.png", "3.png"):
         (tmp_path / name).write_bytes(b"")
     assert [file.name for file in _inside(tmp_path)] == ["3.png", "cover.png", "f1.png", "f2.png", "f02b.png", "f10.png"]
+
+
+def test_frames_that_a_shell_names_are_a_movement_in_the_order_of_their_numbers():
+    named = [Path(f"walk/{i}.png") for i in (1, 10, 11, 2, 3)]
+    assert [int(file.stem) for file in _named(named, True)] == [1, 2, 3, 10, 11]
+    assert _named(named, False) == named
+
+
+def test_frames_of_two_sizes_are_no_movement(tmp_path):
+    image = cv2.imread(str(REACH))
+    cv2.imwrite(str(tmp_path / "1.png"), image)
+    cv2.imwrite(str(tmp_path / "2.png"), cv2.resize(image, None, fx=0.5, fy=0.5))
+    with pytest.raises(UserError, match=r"2\.png: \d+x\d+ px, and .*1\.png \d+x\d+; frames of a movement are of one size"):
+        predict([tmp_path], tmp_path / "out", Options(method="fit", clip="kick"), quiet)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_of_no_encoding_ends_nothing(tmp_path):
+    for name in (b"caf\xe9.png", b"tea.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(REACH.read_bytes())
+    words = ["predict", tmp_path, "--out", tmp_path / "out", "--method", "fit", "--format", "json"]
+    command = [sys.executable, "-m", "pipeline", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert done.returncode == 0, done.stderr.decode()
+    assert rb"caf\udce9.png: kids" in done.stdout and len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_a_folder_goes_on_past_what_is_no_drawing(tmp_path):
@@ -233,7 +273,8 @@ def test_a_box_lies_in_the_middle_of_the_models_input():
 
 @pytest.mark.parametrize(("words", "says"), [
     ('{"left_paw": [1, 2]}', "left_paw is no joint"), ('{"left_wrist": [1]}', r"left_wrist: expected \[x, y\] in px"),
-    ('{"left_wrist": [1, NaN]}', "left_wrist: expected"), ("[1]", "expected joints by name"), ("{", "not JSON"),
+    ('{"left_wrist": [1, NaN]}', "left_wrist: expected"), ('{"left_wrist": [1, 1e300]}', "of 20000 at most, got"),
+    ('{"left_wrist": [1, 1' + "0" * 400 + "]}", "of 20000 at most, got"), ("[1]", "expected joints by name"), ("{", "not JSON"),
 ])  # fmt: skip
 def test_corrections_that_make_no_sense(tmp_path, words, says):
     (tmp_path / "joints.json").write_text(words)
@@ -255,6 +296,7 @@ def test_corrections_of_several_pictures(tmp_path):
     ("options", "says"),
     [
         (Options(formats=("fbx",)), "--format fbx"),
+        (Options(formats=()), "--format : expected some of json"),
         (Options(proportions="mine"), "--proportions mine"),
         (Options(front="tail"), "--front tail"),
         (Options(method="magic"), "--method magic"),

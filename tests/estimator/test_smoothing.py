@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
 from estimator.figure import Figure, Hypothesis
@@ -59,6 +60,13 @@ def test_jitter_goes_and_the_movement_stays():
     assert errors[1] < 0.5 * errors[0]
     pose = smoothed(noisy, 2.0)[7].pose
     assert np.allclose(pose @ np.swapaxes(pose, 1, 2), np.eye(3), atol=1e-9) and np.allclose(np.linalg.det(pose), 1)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0, 100.0])
+def test_who_walks_evenly_walks_on_to_the_last_frame(sigma):
+    frames = [frame(turned(0.0), camera=(100.0, 50 + 60 * i, 60)) for i in range(11)]
+    walked = np.array([f.camera[1] for f in smoothed(frames, sigma)])
+    assert np.allclose(walked, 50 + 60 * np.arange(11))
 
 
 def test_nothing_is_smoothed_without_a_width():

@@ -88,7 +88,7 @@ def _shrunk(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
         levels = np.asarray(picture, np.float64)
         picture = Image.fromarray(((levels - levels.min()) * (255 / (np.ptp(levels) or 1))).astype(np.uint8))
-    if picture.mode not in ("RGB", "L"):
+    if picture.mode not in ("RGB", "L") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     times = WORKING / max(picture.size)
     size = (max(1, round(picture.width * times)), max(1, round(picture.height * times)))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from estimator.scan import WORKING, read_scan, scan_of
 from manifests.errors import UserError
+from stages.scan import WORKING, read_scan, scan_of
 
 
 def page(ink=(20, 20, 30), paper=(255, 255, 255), size=(60, 80)):
@@ -33,6 +33,14 @@ def test_transparent_paper_becomes_white(tmp_path):
     alpha = np.where((page() < 100).all(-1), 255, 0).astype(np.uint8)
     scan = read_scan(save(tmp_path, np.dstack([np.zeros_like(page()), alpha])))
     assert (scan.clean[0, 0] == 255).all() and (scan.clean[30, 38] == 0).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_colour_that_stands_for_nothing_becomes_white(tmp_path, mode):
+    pixels = Image.fromarray(page((0, 0, 0), (9, 9, 9))).convert(mode)
+    pixels.save(tmp_path / "drawing.png", transparency=(9, 9, 9) if mode == "RGB" else 9)
+    clean = read_scan(tmp_path / "drawing.png").clean
+    assert (clean[0, 0] == 255).all() and (clean[30, 38] == 0).all()
 
 
 def test_white_strokes_on_nothing_become_dark_on_light(tmp_path):
