@@ -1,7 +1,8 @@
 """How well a detector reads annotated pictures: PCK in torso lengths, with the box it finds and with the box that is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +31,8 @@ class Detector(Protocol):
 @dataclass(frozen=True, eq=False)
 class Judged:
     """Of N figures: boxes (N, 4) px and joints (N, 16, 2) px as found; errors (N, 16) in torso lengths with the found box and
-    with the given one, NaN where a joint does not count; iou (N,) of found and given box; style of each."""
+    with the given one, NaN where a joint does not count; iou (N,) of found and given box; style and picture of each; cells: what was
+    found in the first ones, drawn over them."""
 
     boxes: np.ndarray
     joints: np.ndarray
@@ -38,50 +40,53 @@ class Judged:
     errors_given: np.ndarray
     iou: np.ndarray
     styles: np.ndarray
+    pictures: np.ndarray
+    cells: list[np.ndarray]
 
 
 def evaluate_pictures(data: Path, images: Path | None = None, out: Path | None = None) -> dict:
     """The bundled detector on what stages.annotated reads from `data` and `images`."""
-    return evaluate(list(read_annotated(data, images)), load_detector(), out)
+    return evaluate(read_annotated(data, images), load_detector(), out)
 
 
-def evaluate(samples: list[Annotated], detector: Detector, out: Path | None = None, log: Callable[[str], None] = print) -> dict:
+def evaluate(samples: Iterable[Annotated], detector: Detector, out: Path | None = None, log: Callable[[str], None] = print) -> dict:
     """Detect, log the tables, write the contact sheet to `out`: pck, pck_given_box, box_iou, pictures, figures, per_style."""
     judged = judge(samples, detector)
     log(table(judged))
     if out:
-        _write_sheet(out, samples, judged)
+        _write_sheet(out, judged.cells)
     groups = {style: judged.styles == style for style in STYLES if style in judged.styles}
-    pictures = len({sample.path for sample in samples})
+    pictures = len(set(judged.pictures))
     return summary(judged) | {"pictures": pictures, "per_style": {style: summary(judged, rows) for style, rows in groups.items()}}
 
 
-def _write_sheet(out: Path, samples: list[Annotated], judged: Judged) -> None:
-    """What was found in the first pictures, over them."""
-    found = list(zip(samples, judged.boxes, judged.joints, strict=True))[:SHOWN]
-    sheet = grid([cell(sample.image, box, joints, sample.joints[sample.known]) for sample, box, joints in found], COLUMNS)
+def _write_sheet(out: Path, cells: list[np.ndarray]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / SHEET, png(sheet))
+        write_atomically(out / SHEET, png(grid(cells, COLUMNS)))
     except OSError as e:
         raise UserError(f"{out}: cannot write the contact sheet there ({e.strerror})") from None
 
 
-def judge(samples: list[Annotated], detector: Detector) -> Judged:
-    """Both passes over all samples, a batch at a time."""
+def judge(samples: Iterable[Annotated], detector: Detector) -> Judged:
+    """Both passes over all samples, a batch at a time: of many large pictures no more are in memory."""
+    given = iter(samples)
+    batches = iter(lambda: list(islice(given, BATCH)), [])
+    parts = [_judge(batch, detector, SHOWN - BATCH * number) for number, batch in enumerate(batches)]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "cells"}
+    return Judged(**columns, cells=[one for part in parts for one in part["cells"]])
+
+
+def _judge(samples: list[Annotated], detector: Detector, shown: int) -> dict[str, Any]:
+    """The fields of Judged."""
     images, given = [s.image for s in samples], np.stack([s.box for s in samples])
-    boxes, joints = _detect(detector, images, None)
-    _, with_box = _detect(detector, images, given)
-    errors, errors_given = (np.stack([error(*pair) for pair in zip(samples, found, strict=True)]) for found in (joints, with_box))
-    return Judged(boxes, joints, errors, errors_given, overlap(boxes, given), np.array([s.style or "" for s in samples]))
-
-
-def _detect(detector: Detector, images: list[np.ndarray], boxes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    parts = []
-    for start in range(0, len(images), BATCH):
-        rows = slice(start, start + BATCH)
-        parts.append(detector.detect(images[rows], boxes=None if boxes is None else boxes[rows]))
-    return np.concatenate([p.boxes for p in parts]), np.concatenate([p.joints for p in parts])
+    found, with_box = detector.detect(images), detector.detect(images, boxes=given)
+    errors, errors_given = (np.stack([error(*pair) for pair in zip(samples, f.joints, strict=True)]) for f in (found, with_box))
+    first = zip(samples[: max(0, shown)], found.boxes, found.joints, strict=False)
+    cells = [cell(sample.image, box, joints, sample.joints[sample.known]) for sample, box, joints in first]
+    told = {"styles": np.array([s.style or "" for s in samples]), "pictures": np.array([str(s.path) for s in samples]), "cells": cells}
+    both = {"errors": errors, "errors_given": errors_given, "iou": overlap(found.boxes, given)}
+    return {"boxes": found.boxes, "joints": found.joints, **both, **told}
 
 
 def torso(sample: Annotated) -> float:

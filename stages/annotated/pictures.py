@@ -1,19 +1,20 @@
 """The pictures and the boxes of annotated figures."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from manifests.errors import UserError
 from stages.annotated.keypoints import Joints
+from stages.scan import Scan, read_scan
 
 MARGIN = 0.1  # what a box made from joints is wider and taller by, on each side, in shares of its larger side
 
 
-def check_size(picture: dict, image: np.ndarray, where: str) -> None:
+def check_size(picture: dict, scan: Scan, where: str) -> None:
     """Refuse a picture whose size is not the one that its annotation says."""
-    height, width = image.shape[:2]
+    width, height = scan.size
     if (picture.get("width", width), picture.get("height", height)) != (width, height):
         raise UserError(f"{where} is {width}x{height}, the file says {picture.get('width')}x{picture.get('height')}")
 
@@ -38,23 +39,21 @@ def _around(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low - margin, high + margin])
 
 
-def drawn_box(mask: Path, image: np.ndarray, where: str) -> np.ndarray:
+def drawn_box(mask: Path, size: tuple[int, int], where: str) -> np.ndarray:
     """The box (4,) px of what the mask keeps; the whole picture without a mask, as AnimatedDrawings crops to the figure."""
-    height, width = image.shape[:2]
-    kept = np.argwhere(read_picture(mask, where)[..., 0] > 127) if mask.is_file() else ()
+    if not mask.is_file():
+        return np.array([0.0, 0.0, *size])
+    scan = read_picture(read_scan, mask, where)
+    kept = np.argwhere(scan.shown[..., 0] > 127)
     if not len(kept):
-        return np.array([0.0, 0.0, width, height])
+        return np.array([0.0, 0.0, *size])
     (top, left), (bottom, right) = np.min(kept, 0), np.max(kept, 0) + 1
-    return np.array([left, top, right, bottom], np.float64)
+    return np.array([left, top, right, bottom]) / scan.scale
 
 
-def read_picture(path: Path, where: str) -> np.ndarray:
-    """The picture (H, W, 3) uint8 RGB, laid on white where it is transparent."""
+def read_picture(read: Callable[[Path], Scan], path: Path, where: str) -> Scan:
+    """The picture as `read` has it. Raises UserError that says where it is wanted."""
     try:
-        with Image.open(path) as opened:
-            drawn = opened.convert("RGBA")
-    except FileNotFoundError:
-        raise UserError(f"{where}: no such picture: {path}") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
-        raise UserError(f"{where}: cannot read the picture {path} ({e})") from None
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB"))
+        return read(path)
+    except UserError as e:
+        raise UserError(f"{where}: {e}") from None

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.annotated.keypoints import Joints, from_character, from_coco, names_limbs
 from stages.annotated.pictures import box_of, check_size, drawn_box, read_picture
+from stages.scan import Scan, read_scan
 
 CHARACTER, TEXTURE, MASK = "char_cfg.yaml", "texture.png", "mask.png"
 # Words in the names of a picture's folders that tell its style: those of Human-Art, and plain ones.
@@ -26,10 +27,10 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Annotated(Joints):
-    """One figure of a picture: image (H, W, 3) uint8 RGB; box (4,) x0, y0, x1, y1 px; joints, visibility and `known` as in Joints;
-    style as in skeleton.STYLES, or None.
+    """One figure of a picture: image (H, W, 3) uint8 RGB, upright, dark strokes on light paper; box (4,) x0, y0, x1, y1 px; joints,
+    visibility and `known` as in Joints; style as in skeleton.STYLES, or None.
 
-    Pixels count from the top-left corner of the picture.
+    Pixels count from the top-left corner of the image, which is smaller than its file where that is larger than stages.scan.WORKING.
     """
 
     path: Path
@@ -76,6 +77,7 @@ def _coco(path: Path, images: Path | None) -> Iterator[Callable[[], Annotated | 
     """Readers of the figures of a COCO keypoints file. Crowds are passed over, and so is what has no keypoints or is of another
     category than people; where no category is of people, something is wrong with the names, and the first figure says what."""
     pictures, categories, figures = _tables(path)
+    look = lru_cache(1)(read_scan)  # the next figure is often of the same picture
     people = {key for key, category in categories.items() if names_limbs(category.get("keypoints"))}
 
     def read(figure: dict) -> Annotated | None:
@@ -88,9 +90,9 @@ def _coco(path: Path, images: Path | None) -> Iterator[Callable[[], Annotated | 
         if not found.known.any():
             return None
         source = _place(path, images, _file_name(picture, where))
-        image = read_picture(source, where)
-        check_size(picture, image, f"{where}: {source}")
-        return _sample(source, image, box_of(figure.get("bbox"), found, where), found, _style(picture, where))
+        scan = read_picture(look, source, where)
+        check_size(picture, scan, f"{where}: {source}")
+        return _sample(source, scan, box_of(figure.get("bbox"), found, where), found, _style(picture, where))
 
     return (partial(read, figure) for figure in figures if not figure.get("iscrowd"))
 
@@ -152,12 +154,13 @@ def _character(folder: Path) -> Annotated:
     if not isinstance(words, dict):
         raise UserError(f"{path}: expected height, width and skeleton")
     found = from_character(words.get("skeleton"), str(path))
-    image = read_picture(folder / TEXTURE, str(path))
-    check_size(words, image, f"{path}: {TEXTURE}")
-    return _sample(folder / TEXTURE, image, drawn_box(folder / MASK, image, str(path)), found, None)
+    scan = read_picture(read_scan, folder / TEXTURE, str(path))
+    check_size(words, scan, f"{path}: {TEXTURE}")
+    return _sample(folder / TEXTURE, scan, drawn_box(folder / MASK, scan.size, str(path)), found, None)
 
 
-def _sample(path: Path, image: np.ndarray, box: np.ndarray, found: Joints, style: str | None) -> Annotated:
-    """A known joint beyond the picture's border is outside, whatever was written."""
-    inside = ((found.joints >= 0) & (found.joints <= image.shape[1::-1])).all(-1)
-    return Annotated(found.joints, np.where(inside, found.visibility, 0), path, image, box, style)
+def _sample(path: Path, scan: Scan, box: np.ndarray, found: Joints, style: str | None) -> Annotated:
+    """Joints and box in px of the file. A known joint beyond the picture's border is outside, whatever was written."""
+    inside = ((found.joints >= 0) & (found.joints <= scan.size)).all(-1)
+    visibility = np.where(inside, found.visibility, 0)
+    return Annotated(found.joints * scan.scale, visibility, path, scan.clean, box * scan.scale, style)

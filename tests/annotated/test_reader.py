@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
 from stages.annotated.keypoints import CHARACTER_NAMES, LIMBS
 from stages.annotated.reader import read_annotated, style_of
+from stages.scan import WORKING
 from tests.annotated.files import COCO, HEIGHT, WIDTH, joint, spread, write_character, write_coco
 
 
@@ -70,7 +72,7 @@ def test_pictures_of_a_folder_of_their_own_and_a_folder_for_the_json(tmp_path):
     (tmp_path / "a.png").rename(tmp_path / "elsewhere/a.png")
     (sample,) = read_annotated(tmp_path, tmp_path / "elsewhere")
     assert sample.path == tmp_path / "elsewhere/a.png"
-    with pytest.raises(UserError, match=r"annotation 7: no such picture"):
+    with pytest.raises(UserError, match=r"annotation 7: .*a.png: no such file"):
         list(read_annotated(path))
 
 
@@ -80,6 +82,32 @@ def test_without_a_bbox_the_joints_make_one_and_a_joint_beyond_the_border_is_out
     xs = [x for x, _, _ in points.values()]
     np.testing.assert_allclose(sample.box[[0, 2]], (min(xs) - 0.1 * (max(xs) - min(xs)), max(xs) + 0.1 * (max(xs) - min(xs))))
     assert joint(sample, "left_toe") == (WIDTH + 10, 5, 0)
+
+
+def test_a_picture_is_read_as_predict_reads_it(tmp_path):
+    """Upright as its EXIF data says, of any depth, dark on light; joints and box go with it where it is made smaller."""
+    path = write_coco(tmp_path, spread(JOINTS))
+    drawing = np.full((HEIGHT, WIDTH), 20, np.uint8)
+    drawing[50:150, 100:110] = 240
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    (sample,) = read_annotated(path)
+    for picture, words in (
+        (Image.fromarray(drawing), {}),
+        (Image.fromarray(np.rot90(drawing, 2)), {"exif": exif}),
+        (Image.fromarray(drawing.astype(np.uint16) * 257), {}),
+    ):
+        picture.save(tmp_path / "a.png", **words)
+        (other,) = read_annotated(path)
+        assert other.image[100, 105].max() < 30 and other.image[20, 20].min() > 220, picture.mode
+        assert np.array_equal(other.joints, sample.joints) and np.array_equal(other.box, sample.box)
+    Image.fromarray(np.kron(drawing, np.ones((10, 10), np.uint8))).save(tmp_path / "a.png")
+    words = json.loads(path.read_text())
+    words["images"][0] |= {"width": 10 * WIDTH, "height": 10 * HEIGHT}
+    path.write_text(json.dumps(words))
+    (large,) = read_annotated(path)
+    assert large.image.shape[1] == WORKING
+    np.testing.assert_allclose(large.joints, sample.joints * WORKING / (10 * WIDTH))
 
 
 GOOD = spread(JOINTS)
@@ -98,8 +126,8 @@ GOOD = spread(JOINTS)
         ({"annotation": {"image_id": 5}}, r"annotation 7: image_id 5 is not in the file"),
         ({"annotation": {"category_id": 5}}, r"annotation 7: category_id 5 is not in the file"),
         ({"names": ["knie"] * 16}, r"annotation 7: its category's keypoints have no right_shoulder, "),
-        ({"image": {"file_name": "b.png"}}, r"annotation 7: no such picture: .*b.png"),
-        ({"image": {"file_name": "coco.json"}}, r"annotation 7: cannot read the picture"),
+        ({"image": {"file_name": "b.png"}}, r"annotation 7: .*b.png: no such file"),
+        ({"image": {"file_name": "coco.json"}}, r"annotation 7: .*coco.json: not a picture"),
         ({"image": {"file_name": None}}, r"annotation 7: image 3 has no file_name"),
         ({"image": {"width": 5}}, r"annotation 7: .*a.png is 300x200, the file says 5x200"),
         ({"image": {"style": "fresco"}}, r"annotation 7: style 'fresco' of its image"),
@@ -158,7 +186,7 @@ def test_mistakes_of_characters(tmp_path, changes, sentence):
 def test_a_character_that_is_no_yaml_or_lacks_its_texture(tmp_path):
     folder = write_character(tmp_path / "one")
     (folder / "texture.png").unlink()
-    with pytest.raises(UserError, match=r"char_cfg.yaml: no such picture: .*texture.png"):
+    with pytest.raises(UserError, match=r"char_cfg.yaml: .*texture.png: no such file"):
         next(read_annotated(folder))
     (folder / "char_cfg.yaml").write_text("[")
     with pytest.raises(UserError, match=r"char_cfg.yaml: cannot read this character") as e:
