@@ -154,9 +154,9 @@ evaluate-generator: $(READY) ## how well MODEL (default: the bundled one) draws 
 bench-generate: $(READY) ## the sketches stage against a plain diffusers script, on MODEL or on random weights
 	$(BIN)/python -m tests.bench_generate $(if $(MODEL),--model $(MODEL))
 
-train-detector: $(READY) ## draw DRAWINGS into LIBRARY, train the detector on them into DETECTOR
+train-detector: $(READY) ## draw DRAWINGS into LIBRARY, train the detector on them into DETECTOR: PROFILE=cpu|gpu
 	$(BIN)/python -m stages.library.draw $(LIBRARY) --train $(DRAWINGS) --val $(HELD_OUT) --workers 2
-	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(LIBRARY) --out $(DETECTOR)
+	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(LIBRARY) --out $(DETECTOR) $(if $(PROFILE),--profile $(PROFILE))
 
 evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of LIBRARY
 	$(BIN)/python -m stages.library.draw $(LIBRARY) --val $(HELD_OUT) --workers 2

@@ -19,7 +19,7 @@ from estimator.head import zeroed
 from estimator.mixed import Mixed, frozen
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
-from stages.sketches.generator.conditions import condition, pose_map
+from stages.sketches.generator.conditions import condition, pose_map, shares
 from stages.sketches.generator.folder import Source, open_pipeline
 
 _TIME = 1  # of 1000: hardly any noise
@@ -56,9 +56,9 @@ class Generator:
     @torch.no_grad()
     def bones(self, joints: Tensor, size: int) -> Tensor:
         """The ControlNet's own embedding of bones between joints (B, 16, 2) in [0, 1], drawn in no order of depth."""
-        channels = self.controlnet.config.conditioning_channels
-        maps = [condition(pose_map(j * size, np.zeros(len(JOINTS)), size), None, channels) for j in joints.cpu().numpy()]
-        return self.controlnet.controlnet_cond_embedding(torch.from_numpy(np.stack(maps)).to(joints.device))
+        maps = [condition(pose_map(j * size, np.zeros(len(JOINTS)), size), None, 3) for j in joints.cpu().numpy()]
+        drawn, channels = shares(torch.from_numpy(np.stack(maps)).to(joints.device)), self.controlnet.config.conditioning_channels
+        return self.controlnet.controlnet_cond_embedding(F.pad(drawn, (0, 0, 0, 0, 0, channels - 3)))
 
     def look(self, latent: Tensor, control: Tensor, tokens: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """One pass: features (B, C, h, w) and attention (B, 16, h, w) of each level, from coarse to fine."""

@@ -16,7 +16,7 @@ def predict_all(net: nn.Module, samples: list[Sample], batch: int) -> tuple[Pred
     """What the network sees in the samples, on the CPU and without heatmaps, and the seconds that the network alone took."""
     device, parts, seconds = default_device(), [], 0.0
     for start in range(0, len(samples), batch):
-        images = collate(samples[start : start + batch]).images.to(device)
+        images = collate(samples[start : start + batch]).to(device).pixels
         began = time.perf_counter()
         seen = net(images)._replace(heat=None)
         parts.append([a.cpu() for a in seen if a is not None])

@@ -102,7 +102,7 @@ class EstimatorJob(Job):
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Those that the recipe names, before their weights."""
-        return self.criterion(self._model(batch.images), batch)
+        return self.criterion(self._model(batch.pixels), batch)
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """The weighted sum."""

@@ -17,7 +17,7 @@ from manifests.errors import UserError
 from stages.tensorfile import read_tensors, write_tensors
 
 _BETAS = (0.9, 0.98)
-_AHEAD = 6  # batches that a worker makes before they are asked for
+_AHEAD = 6  # batches that are made before they are asked for; two of each worker at least
 
 
 class State:
@@ -113,7 +113,12 @@ def stream(batches: Dataset, first: int, last: int, workers: int) -> Iterator[An
     ahead: dict[str, Any] = {}
     if workers:
         cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV would wait for them for ever
-        ahead = {"prefetch_factor": _AHEAD, "worker_init_fn": _settle, "pin_memory": torch.cuda.is_available()}
+        ahead = {
+            "multiprocessing_context": "fork",
+            "prefetch_factor": max(2, _AHEAD // workers),
+            "worker_init_fn": _settle,
+            "pin_memory": torch.cuda.is_available(),
+        }
     return iter(DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, **ahead))  # type: ignore[arg-type]
 
 

@@ -27,6 +27,7 @@ from manifests.schema import rows_of
 from manifests.skeleton import STYLES
 from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, save_folder
+from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.easel import Easel, held_out
 from stages.sketches.generator.evaluate import recipe_for
@@ -64,7 +65,7 @@ class Clock:
 def script(pipeline: Any, easel: Easel, table: pa.Table, steps: int, guidance: float) -> None:
     """A picture after the other; the conditions come from the same code as the stage's."""
     for row in rows_of(table):
-        condition = torch.from_numpy(easel.stage.artist.condition(row))[None]
+        condition = shares(torch.from_numpy(easel.stage.artist.condition(row)))[None]
         prompt = prompt_of(row["style"], row["appearance"], row["motion"])
         noise = torch.Generator().manual_seed(1)
         picture = pipeline(prompt, image=condition, num_inference_steps=steps, guidance_scale=guidance, generator=noise).images[0]

@@ -17,7 +17,7 @@ def heat(seen: Prediction, truth: Batch) -> Tensor:
     A mean over cells says only that it is off; this says which cells to favour, and teaches in a fraction of the steps.
     """
     if seen.heat is None:
-        return truth.images.new_zeros(())
+        return truth.joints2d.new_zeros(())
     cells = torch.tensor([seen.heat.shape[3], seen.heat.shape[2]], device=seen.heat.device)
     places = (truth.joints2d / truth.images.shape[-1] * (cells - 2) + 1) / cells  # the map reaches one cell beyond the picture
     found = F.grid_sample(seen.heat.flatten(0, 1)[:, None], places.flatten(0, 1)[:, None, None] * 2 - 1, align_corners=False)

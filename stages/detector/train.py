@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from manifests.errors import command
+from manifests.errors import UserError, command
 from manifests.skeleton import STYLES
 from stages.detector.drawings import Drawings, load_drawings
 from stages.detector.finder_net import FinderNet
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--library", type=Path, required=True, help="drawings of stages.library.draw, splits train and val")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights, checkpoints and logs")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="cpu")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", help="default: that of the profile, the CPU or a GPU")
     parser.add_argument("--drawings", type=int, help="at most so many of the library's; default: all")
     parser.add_argument("--often", choices=STYLES, nargs="*", default=[], help="styles that are shown twice as often as the others")
     parser.add_argument("--only", choices=("finder", "pose"), help="train one of the two; default: both")
@@ -82,10 +82,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=PoseSize().layers, help="of the pose network's transformer")
     parser.add_argument("--start", type=Path, help="folder of weights to go on from")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
+    parser.add_argument("--workers", type=int, help="processes that make batches; default: 1, of the profile gpu 12")
     parser.add_argument("--full", action="store_true", help="single precision throughout, in place of bfloat16")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.device = args.device or {"cpu": "cpu", "gpu": "cuda"}[args.profile]
+    args.workers = {"cpu": 1, "gpu": 12}[args.profile] if args.workers is None else args.workers
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--profile gpu: torch finds no GPU here; --device cpu trains on the CPU")
+    return args
 
 
 if __name__ == "__main__":

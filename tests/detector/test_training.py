@@ -166,6 +166,13 @@ def test_a_network_goes_on_from_weights_even_of_another_size(folder, tmp_path):
         start_from(FinderNet(), folder / POSE)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_gpu_profile_without_a_gpu_is_a_sentence(tmp_path):
+    command = [sys.executable, "-m", "stages.detector.train", "--library", str(tmp_path), "--out", str(tmp_path), "--profile", "gpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "torch finds no GPU here; --device cpu" in done.stderr
+
+
 def test_a_command_says_what_is_wrong_in_a_sentence(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "stages.detector.train", "--library", str(tmp_path), "--out", str(tmp_path)], capture_output=True, text=True

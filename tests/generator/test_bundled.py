@@ -11,6 +11,7 @@ from stages.detector.detect import load_detector
 from stages.detector.metrics import pck
 from stages.sketches.artist import folder_digest
 from stages.sketches.bundled import GENERATOR
+from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.easel import Easel, held_out
 from stages.sketches.generator.evaluate import recipe_for
 from stages.sketches.stage import Sketches
@@ -36,7 +37,7 @@ def test_it_is_small_and_has_a_card():
 def test_diffusers_draws_with_it_alone(easel, table):
     pipeline = StableDiffusionControlNetPipeline.from_pretrained(GENERATOR, local_files_only=True, use_safetensors=True)
     pipeline.set_progress_bar_config(disable=True)
-    condition = torch.from_numpy(easel.stage.artist.condition(next(iter(rows_of(table)))))[None]
+    condition = shares(torch.from_numpy(easel.stage.artist.condition(next(iter(rows_of(table))))))[None]
     picture = pipeline("cartoon", image=condition, num_inference_steps=2, guidance_scale=1.0, output_type="np").images[0]
     assert picture.shape == (256, 256, 3) and np.isfinite(picture).all() and picture.std() > 0.01
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -20,7 +21,7 @@ from pipeline.store import Store
 from pipeline.tables import Reader
 from stages.poses.stage import Poses
 from stages.projections.stage import Projections
-from stages.sketches.generator.conditions import condition, part_map, pose_map
+from stages.sketches.generator.conditions import condition, part_map, pose_map, shares
 from stages.sketches.generator.folder import Source, open_pipeline
 from stages.sketches.generator.sampler import Order, Painter
 from stages.sketches.stage import Sketches
@@ -31,7 +32,7 @@ from tests.generator.others import save_controlnet, save_sd, save_sdxl, save_tin
 def _orders(count, channels=6):
     rng = np.random.default_rng(3)
     return [
-        Order(f"kids drawing, a figure in a {c} dress", rng.random((channels, 32, 32), np.float32), i)
+        Order(f"kids drawing, a figure in a {c} dress", rng.integers(0, 256, (channels, 32, 32), np.uint8), i)
         for i, c in enumerate("abcdefgh"[:count])
     ]
 
@@ -58,10 +59,23 @@ def test_it_draws_what_the_diffusers_pipeline_draws(pipeline, guidance):
     pipeline.set_progress_bar_config(disable=True)
     noise = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(order.seed))
     theirs = pipeline(
-        order.prompt, image=torch.from_numpy(order.condition[None]), latents=noise, num_inference_steps=3, guidance_scale=guidance,
+        order.prompt, image=shares(torch.from_numpy(order.condition[None])), latents=noise, num_inference_steps=3, guidance_scale=guidance,
         output_type="np",
     ).images[0]  # fmt: skip
     assert np.abs(ours / 255 - theirs).max() < 1 / 255
+
+
+def test_a_controlnet_of_blue_first_sees_what_it_was_taught(pipeline):
+    """As the diffusers pipeline gives it: the channels the other way round."""
+    order = _orders(1)[0]
+    config = pipeline.controlnet.config
+    pipeline.controlnet.register_to_config(controlnet_conditioning_channel_order="bgr")
+    try:
+        turned = Painter(pipeline, steps=2, guidance=1.0, batch=1).paint([order])[0]
+    finally:
+        pipeline.controlnet.register_to_config(controlnet_conditioning_channel_order=config.controlnet_conditioning_channel_order)
+    given = replace(order, condition=order.condition[::-1].copy())
+    assert np.array_equal(turned, Painter(pipeline, steps=2, guidance=1.0, batch=1).paint([given])[0])
 
 
 def test_where_memory_runs_out_the_batch_halves(pipeline, capsys):

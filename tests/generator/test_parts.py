@@ -90,7 +90,7 @@ def test_the_part_map_shows_the_body_and_nothing_else():
     inside = figure.part > 0
     assert np.abs(parts[inside][:, 1:] / 127.5 - 1 - figure.normal[inside][:, :2]).max() < 0.01
     full, bare = conditions.condition(parts, parts), conditions.condition(parts, None)
-    assert full.shape == (6, 128, 128) and full.max() <= 1 and not bare[3:].any() and (bare[:3] == full[:3]).all()
+    assert full.shape == (6, 128, 128) and full.dtype == np.uint8 and not bare[3:].any() and (bare[:3] == full[:3]).all()
     assert conditions.condition(parts, parts, 3).shape == (3, 128, 128)
 
 

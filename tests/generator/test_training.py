@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionControlNetPipeline
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionControlNetPipeline
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
@@ -113,6 +113,59 @@ def test_a_stable_diffusion_folder_is_fine_tuned_by_the_same_script(trained, pip
     assert torch.equal(made.unet.conv_in.weight.half(), pipeline.unet.conv_in.weight.half())
     with pytest.raises(UserError, match="keeps its VAE"):
         training.run("vae")
+
+
+SCHEDULERS = {
+    "euler": EulerDiscreteScheduler(prediction_type="epsilon"),
+    "dpm": DPMSolverMultistepScheduler(prediction_type="v_prediction"),
+    "pndm": PNDMScheduler(prediction_type="v_prediction"),
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_fine_tuning_goes_on_past_a_grid_and_a_stop_whatever_draws(trained, pipeline, tmp_path, kind):
+    start = save_sd(pipeline, tmp_path / "sd")
+    SCHEDULERS[kind].save_pretrained(start / "scheduler")
+    made = {}
+    for name, stops in (("whole", ()), ("stopped", (1, 2))):
+        for stop_after in (*stops, None):
+            torch.manual_seed(1000 + len(made) + (stop_after or 0))  # as in another process
+            out = tmp_path / name
+            training = _copy(trained, out) if not out.exists() else Training(out, TINY, **QUIET)
+            training.start, training.profile = (
+                start,
+                load_profile("tiny", ["unet.samples=16", "unet.checkpoint_every=1", "unet.grid_every=2"]),
+            )
+            assert training.run("unet", stop_after) == (stop_after is None)
+        made[name] = _weights(tmp_path / name / "unet" / "model")
+    assert made["whole"] == made["stopped"]
+
+
+def test_noise_is_what_the_model_was_trained_with_whatever_draws(trained, pipeline, tmp_path):
+    """Some schedulers noise in another way, or remember what they last drew with."""
+    latents, drawn, times = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8), torch.tensor([100, 500, 900])
+    for kind, scheduler in SCHEDULERS.items():
+        start = save_sd(pipeline, tmp_path / kind)
+        scheduler.save_pretrained(start / "scheduler")
+        training = _copy(trained, tmp_path / f"out-{kind}")
+        training.start = start
+        job = training._unet_job()
+        job.grid()
+        share = job.alphas[times].view(-1, 1, 1, 1)
+        wanted = share.sqrt() * latents + (1 - share).sqrt() * drawn
+        torch.testing.assert_close(job.scheduler.add_noise(latents, drawn, times), wanted)
+
+
+def test_what_cannot_be_distilled_is_a_sentence(trained, pipeline, tmp_path):
+    training = _copy(trained, tmp_path / "out", "vae", "unet")
+    training.profile = load_profile("tiny", ["distill.passes=6"])
+    with pytest.raises(UserError, match=r"distill\.passes: expected a divisor of the scheduler's 1000 times, got 6"):
+        training.run("distill")
+    training = _copy(trained, tmp_path / "fine")
+    training.start, training.profile = save_sd(pipeline, tmp_path / "sd"), load_profile("tiny", ["unet.samples=4"])
+    assert training.run("unet")
+    with pytest.raises(UserError, match="predicts epsilon; only velocity can be distilled"):
+        training.run("distill")
 
 
 @pytest.mark.parametrize("part", ["unet", "tokenizer"])

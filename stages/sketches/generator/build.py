@@ -61,7 +61,8 @@ def build_unet(sizes: Networks) -> UNet2DConditionModel:
 
 
 def open_controlnet(unet: UNet2DConditionModel, condition: tuple[int, ...], scale: float = _OPEN) -> ControlNetModel:
-    """A ControlNet of the U-Net's shape for six channels of condition. Scale 0 shuts it at first, as a trained U-Net needs it."""
+    """A ControlNet of the U-Net's shape for six channels of condition, from torch's random state. Scale 0 shuts it at first, as a
+    trained U-Net needs it."""
     net = ControlNetModel.from_unet(
         unet, conditioning_channels=CONDITION_CHANNELS, conditioning_embedding_out_channels=condition, load_weights_from_unet=scale == 0
     )

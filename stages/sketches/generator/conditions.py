@@ -7,6 +7,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from manifests.skeleton import EDGES, SMPL_JOINTS
 from stages.body.figure import Figure
@@ -72,10 +73,16 @@ def part_map(figure: Figure) -> np.ndarray:
 
 
 def condition(pose: np.ndarray, parts: np.ndarray | None, channels: int = 6) -> np.ndarray:
-    """The maps (size, size, 3) as the ControlNet takes them: (channels, size, size) float32 in 0..1; no part map is zeros."""
+    """The maps (size, size, 3) as a ControlNet has them: (channels, size, size) uint8, which `shares` turns into what it takes; no part
+    map is zeros."""
     maps = [pose, np.zeros_like(pose) if parts is None else parts]
     stacked = np.concatenate(maps[: channels // 3], -1)
-    return np.ascontiguousarray(stacked.transpose(2, 0, 1), np.float32) / 255
+    return np.ascontiguousarray(stacked.transpose(2, 0, 1))
+
+
+def shares(levels: Tensor) -> Tensor:
+    """Levels, uint8, as float32 in 0..1 on their device: a batch travels in a quarter of its size."""
+    return levels.float().div_(255)
 
 
 def _spot(point: np.ndarray) -> tuple[int, int]:

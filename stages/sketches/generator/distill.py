@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from manifests.errors import UserError
+from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.config import Profile, UnetStretch
 from stages.sketches.generator.job import course_of
 from stages.sketches.generator.library import Library
@@ -25,15 +27,24 @@ class DistillJob(UnetJob):
     def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray):
         self.plan = profile.distill
         super().__init__(profile, pipeline, train, held, latents, PARTS)
+        self._check()
         self.config = UnetStretch(drop_text=0.0, **self.plan.model_dump(exclude=set(_OWN)))
         self.course = course_of(self.config)
         plan = self.plan.model_dump(mode="json", include=set(_OWN))
         self.identity |= {"config": self._plain_config(), "plan": plan}
-        self.teacher = Teacher(pipeline, self.plan.guidance)
+        self.teacher = Teacher(pipeline, self.plan.guidance, self.alphas)
+
+    def _check(self) -> None:
+        """Raises UserError where the student could not learn, or not at the times at which it will draw."""
+        if self.scheduler.config.prediction_type != "v_prediction":
+            raise UserError(f"STAGE=distill: the model predicts {self.scheduler.config.prediction_type}; only velocity can be distilled")
+        if self.scheduler.config.num_train_timesteps % self.plan.passes:
+            times = self.scheduler.config.num_train_timesteps
+            raise UserError(f"distill.passes: expected a divisor of the scheduler's {times} times, got {self.plan.passes}")
 
     def terms(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
         """Squared error of the velocity that would take the student to the teacher's place in one step."""
-        latents, conditions = batch["latents"].float(), batch["conditions"]
+        latents, conditions = batch["latents"].float(), shares(batch["conditions"])
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)
         stride = self.scheduler.config.num_train_timesteps // self.plan.passes
         times = (torch.randint(1, self.plan.passes + 1, (len(latents),), generator=noise) * stride - 1).to(self.device)
@@ -59,10 +70,8 @@ class DistillJob(UnetJob):
 class Teacher:
     """A copy of the pipeline's denoiser as it is now, with guidance."""
 
-    def __init__(self, pipeline: Any, guidance: float):
-        if pipeline.scheduler.config.prediction_type != "v_prediction":
-            raise ValueError("only models that predict velocity can be distilled")
-        self.guidance, self.alphas = guidance, pipeline.scheduler.alphas_cumprod
+    def __init__(self, pipeline: Any, guidance: float, alphas: Tensor):
+        self.guidance, self.alphas = guidance, alphas
         self.unet, self.controlnet = (copy.deepcopy(net).requires_grad_(False).eval() for net in (pipeline.unet, pipeline.controlnet))
         tokens = tokens_of(pipeline.tokenizer, [""]).to(pipeline.text_encoder.device)
         with torch.no_grad():
@@ -70,14 +79,13 @@ class Teacher:
 
     def walk(self, noisy: Tensor, times: Tensor, stride: int, substeps: int, words: Tensor, conditions: Tensor) -> Tensor:
         """Where noisy latents of `times` (B,) are after `stride` of the noise's time, in so many DDIM steps."""
-        alphas = self.alphas.to(noisy.device)
         words = torch.cat([self.blind.expand_as(words), words])
         conditions = torch.cat([conditions] * 2)
         for k in range(substeps):
             now, then = times - stride * k // substeps, times - stride * (k + 1) // substeps
             both = UnetJob.denoise(self, torch.cat([noisy] * 2), torch.cat([now] * 2), words, conditions).float()
             blind, told = both.chunk(2)
-            noisy = ddim(noisy, blind + self.guidance * (told - blind), root_alpha(alphas, now), root_alpha(alphas, then))
+            noisy = ddim(noisy, blind + self.guidance * (told - blind), root_alpha(self.alphas, now), root_alpha(self.alphas, then))
         return noisy
 
 

@@ -30,7 +30,7 @@ class Entry:
     motion: str
 
     def condition(self, with_parts: bool, channels: int = 6) -> np.ndarray:
-        """The maps (channels, size, size) float32 in 0..1."""
+        """The maps (channels, size, size) uint8."""
         return condition(self.pose, self.parts if with_parts else None, channels)
 
 

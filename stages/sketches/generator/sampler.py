@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.pictures import to_pictures
 from stages.sketches.generator.prompts import Prompts
 
 
 @dataclass(frozen=True)
 class Order:
-    """One picture: what it shows, the ControlNet's condition (C, H, W) float32 in 0..1, and the seed of its noise."""
+    """One picture: what it shows, the ControlNet's condition (C, H, W) uint8, and the seed of its noise."""
 
     prompt: str
     condition: np.ndarray
@@ -87,7 +88,7 @@ class Painter:
     def _batch(self, orders: list[Order]) -> list[np.ndarray]:
         padded = orders + [orders[-1]] * (self.batch - len(orders))
         embedded = self.prompts.embed([order.prompt for order in padded], guided=self.twice)
-        conditions = torch.from_numpy(np.stack([order.condition for order in padded])).to(self.device, self.dtype)
+        conditions = shares(torch.from_numpy(np.stack([order.condition for order in padded])).to(self.device)).to(self.dtype)
         latents = self._denoised(padded, conditions, embedded)
         return to_pictures(self._decoded(latents))[: len(orders)]
 
@@ -96,7 +97,7 @@ class Painter:
         self.scheduler.set_timesteps(self.steps, device=self.device)
         latents = self._noise(generators, conditions) * self.scheduler.init_noise_sigma
         extra = self._extra(generators, conditions.shape[-1], embedded[1])
-        control = self._embed(conditions)  # the same at every step, and at full size the dearest part of a small ControlNet
+        control = self._hints(conditions)  # the same at every step, and at full size the dearest part of a small ControlNet
         control = torch.cat([control] * 2) if self.twice else control
         with self._embedded():
             for time in self.scheduler.timesteps:
@@ -107,6 +108,11 @@ class Painter:
                     made = blind + self.guidance * (told - blind)
                 latents = self.scheduler.step(made, time, latents, **self._step_options(generators), return_dict=False)[0]
         return latents
+
+    def _hints(self, conditions: Tensor) -> Tensor:
+        """Conditions, embedded. A ControlNet of blue first turns the channels of what it is given, so it is given them turned."""
+        turned = self.controlnet.config.controlnet_conditioning_channel_order == "bgr"
+        return self._embed(conditions.flip(1)).flip(1) if turned else self._embed(conditions)
 
     def _predicted(self, latents: Tensor, time: Tensor, words: Tensor, control: Tensor, extra: dict[str, Any]) -> Tensor:
         sizes = {"added_cond_kwargs": extra["added_cond_kwargs"]}

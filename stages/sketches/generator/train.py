@@ -1,8 +1,8 @@
 """Trains the generator: `make train-generator PROFILE=cpu STAGE=vae`. Stopped at any time, the same command goes on.
 
-The stages in order: vae, unet, distill; without STAGE, all of them. OUT then holds the library of drawings, unless --library names
-another, for each stage its checkpoint, grids of samples and TensorBoard files, and the model: OUT/unet/model (many steps),
-OUT/distill/model (few).
+The stages in order: vae, unet, distill; without STAGE, all of them, of a model to fine-tune unet alone. OUT then holds the library of
+drawings, unless --library names another, for each stage its checkpoint, grids of samples and TensorBoard files, and the model:
+OUT/unet/model (many steps), OUT/distill/model (few).
 """
 
 import argparse
@@ -99,7 +99,7 @@ class Training:
         if "XL" in kind:
             raise UserError(f"{self.start}: is a {kind}; SD 1.x folders can be fine-tuned")
         if kind == "StableDiffusionPipeline":
-            return _with_controlnet(source)
+            return _with_controlnet(source, self.profile.seed)
         return open_pipeline(source, None, torch.float32)
 
     def _latents(self, pipeline: Any, library: Library):
@@ -107,13 +107,15 @@ class Training:
         return encode_library(vae, library, self.out / "latents", self.dtype, self.log)
 
 
-def _with_controlnet(source: Source) -> Any:
+def _with_controlnet(source: Source, seed: int) -> Any:
     from diffusers import StableDiffusionControlNetPipeline
 
     plain = open_plain(source)
     levels = len(plain.vae.config.block_out_channels)
     widths = (*_CONDITION_OF_OTHERS[: levels - 1], _CONDITION_OF_OTHERS[-1])
-    controlnet = open_controlnet(plain.unet, widths, scale=0)
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)  # a training that is stopped begins anew from the same
+        controlnet = open_controlnet(plain.unet, widths, scale=0)
     return StableDiffusionControlNetPipeline(**plain.components | {"controlnet": controlnet}, requires_safety_checker=False)
 
 
@@ -123,8 +125,8 @@ def main() -> None:
     torch.set_num_threads(profile.threads)
     training = Training(args.out, profile, args.start, drawings=args.library)
     training.prepare(args.drawings)
-    stages = STAGES[1 if args.start else 0 :] if args.stage is None else (args.stage,)
-    for stage in stages if args.stage != "drawings" else ():
+    every = ("unet",) if args.start else STAGES
+    for stage in every if args.stage is None else (args.stage,) if args.stage != "drawings" else ():
         training.run(stage)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 from manifests.randomness import generator
 from manifests.sample import prompt_of
 from stages.sketches.generator.build import parameters, save_folder
+from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.config import Profile, UnetStretch
 from stages.sketches.generator.job import PictureJob, course_of
 from stages.sketches.generator.latents import digest_of
@@ -40,7 +42,8 @@ class UnetJob(PictureJob):
         if self.device.type == "cpu":
             for name in ("unet", "controlnet"):  # of few tokens: faster to train there than the fused attention
                 getattr(pipeline, name).set_attn_processor(AttnProcessor())
-        self.scheduler = pipeline.scheduler
+        # Of its own: others' schedulers keep what they draw with in the same place as what they noise with, or noise in another way.
+        self.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
         self.alphas = self.scheduler.alphas_cumprod.to(self.device)
         self.identity = {
             "version": VERSION, "seed": profile.seed, "library": train.digest(), "dtype": profile.dtype, "parts": list(parts),
@@ -69,7 +72,7 @@ class UnetJob(PictureJob):
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)
         times = torch.randint(self.scheduler.config.num_train_timesteps, (len(latents),), generator=noise).to(self.device)
         noisy = self.scheduler.add_noise(latents, drawn, times)
-        made = self.denoise(self.pipeline, noisy, times, self.words(batch["tokens"]), batch["conditions"])
+        made = self.denoise(self.pipeline, noisy, times, self.words(batch["tokens"]), shares(batch["conditions"]))
         error = (made.float() - self._target(latents, drawn, times)).square().mean((1, 2, 3))
         return {"noise": (error * self._weight(times)).mean()}
 
@@ -132,7 +135,7 @@ class UnetJob(PictureJob):
 
 
 class Prompted(Dataset):
-    """Item i is the batch of step i: latents (B, C, h, w), conditions (B, 6, H, W) in 0..1, tokens (B, T)."""
+    """Item i is the batch of step i: latents (B, C, h, w), conditions (B, 6, H, W) uint8, tokens (B, T)."""
 
     def __init__(self, library: Library, latents: np.ndarray, tokenizer: Any, config: UnetStretch, seed: int, channels: int):
         self.library, self.latents, self.tokenizer = library, latents, tokenizer
