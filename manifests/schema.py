@@ -117,7 +117,7 @@ VERDICTS = pa.schema([
     _text("outcome", "kept, rejected, surplus or failed"),
     _text("stage", "the stage that rejected the sample or that it failed in; empty where it was kept"),
     REASON,
-    _text("shard", "name of the shard that holds the sample; empty where it was not kept"),
+    _text("shard", "name of the shard that holds the sample, without .tar; empty where it was not kept"),
 ])  # fmt: skip
 
 # A small picture of a sample and its joints, in shares of the picture's side.

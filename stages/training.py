@@ -113,12 +113,8 @@ def stream(batches: Dataset, first: int, last: int, workers: int) -> Iterator[An
     ahead: dict[str, Any] = {}
     if workers:
         cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV would wait for them for ever
-        ahead = {
-            "multiprocessing_context": "fork",
-            "prefetch_factor": max(2, _AHEAD // workers),
-            "worker_init_fn": _settle,
-            "pin_memory": torch.cuda.is_available(),
-        }
+        ahead = {"multiprocessing_context": "fork", "prefetch_factor": max(2, _AHEAD // workers), "worker_init_fn": _settle}
+        ahead["pin_memory"] = torch.cuda.is_available()
     return iter(DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, **ahead))  # type: ignore[arg-type]
 
 

@@ -6,7 +6,9 @@ from collections import Counter
 import pytest
 
 from manifests.errors import UserError
+from manifests.stage import Resources
 from pipeline.executors.choose import Where
+from pipeline.executors.pool import sizes
 from pipeline.executors.ray import RayExecutor
 from pipeline.node import marks
 from pipeline.plan import Pipeline
@@ -25,6 +27,18 @@ def on_ray(ray_address):
         return run(recipe, str(folder), stages, quiet=True, where=Where(True, ray_address), **more)
 
     return go
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "sketches", "filters"), [(16, 8, 8, 7), (8, 1, 1, 6), (64, 1, 1, 62), (1024, 64, 64, 959), (9, 8, 7, 1), (2, 1, 0, 1)]
+)
+def test_no_gpu_is_left_idle_and_no_cpu(cpus, gpus, sketches, filters):
+    pools = {"filter": (Resources(model=True), "cpu"), "sketches": (Resources(model=True, gpus=1), "cuda")}
+    assert sizes(pools, {"CPU": cpus, "GPU": gpus}) == {"sketches": sketches, "filter": filters}
+    halves = {name: (Resources(model=True), "cpu") for name in ("a", "b")}
+    assert sizes(halves, {"CPU": cpus}) == {"a": (cpus - 1) // 2, "b": cpus - 1 - (cpus - 1) // 2}
+    assert sizes({"a": (Resources(cpus=0, model=True), "cpu")}, {"CPU": cpus}) == {"a": 1}
+    assert sizes({"a": (Resources(custom={"easel": 2}), "cpu")}, {"CPU": cpus, "easel": 3}) == {"a": 1}
 
 
 def _log(path, word):

@@ -223,6 +223,14 @@ def test_a_launch_that_cannot_begin_leaves_recipe_and_dataset(tmp_path, sketches
     assert {**tree(folder), "recipe": (folder / "recipe.yaml").read_text()} == before
 
 
+def test_processes_of_one_machine_do_not_share_its_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(
+        UserError, match=r"stage sketches: each of run\.workers=3 processes would load its model onto one GPU; --executor ray"
+    ):
+        run(toy_recipe(run__workers=3, run__device="cuda"), str(tmp_path), specs("Gpu"), quiet=True)
+
+
 def test_a_dataset_stays_whole_until_its_shards_are_made_again(tmp_path):
     _run(tmp_path)
     before = _dataset(tmp_path)

@@ -45,7 +45,11 @@ class Where:
 
             return RayExecutor(pipeline, job, self.address)
         for stage in pipeline.stages:
-            device_of(pipeline, stage.name)
+            if device_of(pipeline, stage.name) == "cuda" and run.workers > 1:
+                raise UserError(
+                    f"stage {stage.name}: each of run.workers={run.workers} processes would load its model onto one GPU; --executor ray "
+                    "starts one for each GPU, --set run.workers=1 one here"
+                )
         return LocalExecutor(job, run.workers, run) if run.workers else InlineExecutor(pipeline, store)
 
 

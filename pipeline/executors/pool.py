@@ -1,6 +1,7 @@
 """Actors that hold a stage's model: made when there is work, kept busy evenly, replaced after so many units."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from manifests.stage import Resources
@@ -51,13 +52,25 @@ class Pool:
         return ray.remote(Watcher).options(**options).remote(self._job)
 
 
-def size_of(needs: Resources, device: str, total: dict[str, float], pools: int) -> int:
-    """How many actors of a stage fit the cluster beside `pools - 1` other pools and tasks.
+def sizes(pools: dict[str, tuple[Resources, str]], total: dict[str, float]) -> dict[str, int]:
+    """How many actors of each stage fit the cluster beside each other; pools: what each stage needs, and its device.
 
-    Actors keep what they ask for, so one CPU is always left to tasks; 0 where not even one actor fits beside that.
+    Stages that are few, as GPUs are, take their CPUs first, and the others share what is left. Actors keep what they ask for, so one
+    CPU is always left to tasks; 0 where not even one actor fits beside that.
     """
+    found: dict[str, int] = {}
+    left = total.get("CPU", 1) - 1
+    limits = {name: _limit(needs, device, total) for name, (needs, device) in pools.items()}
+    for name in sorted(pools, key=lambda name: (limits[name], name)):
+        cpus, others = pools[name][0].cpus, len(pools) - len(found) - 1
+        share = left / (others + 1) if limits[name] == inf else left - others
+        most = min(limits[name], share / cpus if cpus else inf)
+        found[name] = int(most) if most < inf else 1
+        left -= found[name] * cpus
+    return found
+
+
+def _limit(needs: Resources, device: str, total: dict[str, float]) -> float:
+    """Actors that what is rarer than CPUs allows."""
     wants = dict(needs.custom) | ({} if device == "cpu" else {"GPU": needs.gpus})
-    limits = [total.get(name, 0) / amount for name, amount in wants.items() if amount]
-    share = (total.get("CPU", 1) - 1) / pools
-    limits += [share / needs.cpus] if needs.cpus else []
-    return int(min(limits, default=1))
+    return min((total.get(name, 0) // amount for name, amount in wants.items() if amount), default=inf)

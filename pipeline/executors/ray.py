@@ -16,7 +16,7 @@ from pipeline.executors import Done
 from pipeline.executors.child import Job
 from pipeline.executors.cluster import connect
 from pipeline.executors.local import OUTSIDE_DEATHS
-from pipeline.executors.pool import Pool, size_of
+from pipeline.executors.pool import Pool, sizes
 from pipeline.executors.remote import do_unit
 from pipeline.node import forget
 from pipeline.plan import Pipeline
@@ -140,8 +140,8 @@ class RayExecutor:
         return self._calls[stage.name]
 
     def _pool(self, stage: type[Stage]) -> Pool:
-        models = [s for s in self._pipeline.stages if self._holds_model(s)]
-        size = size_of(self._pipeline.needs[stage.name], self._device(stage), self._total, len(models))
+        models = {s.name: (self._pipeline.needs[s.name], self._device(s)) for s in self._pipeline.stages if self._holds_model(s)}
+        size = sizes(models, self._total)[stage.name]
         if stage.name not in self._pools:
             request = self._request(stage) | ({} if size else {"num_cpus": 0})
             self._pools[stage.name] = Pool(self._job, request, self._run.recycle_after)

@@ -27,7 +27,7 @@ _MEDIA = {"png": "image/png", "jpg": "image/jpeg", "json": "application/json", "
 _BEFORE_DOT = {"regex": r"^([^.]+)\..*$"}
 _VERDICT = {
     "sample_id": "name of the sample", "style": "style of the drawing", "split": "train or val", "reason": "why it was not kept",
-    "outcome": "kept, rejected, surplus or failed", "stage": "who rejected it, or where it failed", "shard": "what holds it",
+    "outcome": "kept, rejected, surplus or failed", "stage": "who rejected it, or where it failed", "shard": "what holds it, without .tar",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ class IndexStage(Stage):
     """Dataset scope: the index of all shards, the verdict on every sample that was ever planned, card, Croissant, preview."""
 
     name = "index"
-    version = 4
+    version = 5
     scope = "dataset"
     config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "val", "shards", "body")
     reads = tuple(SHARDS.names)
