@@ -59,6 +59,11 @@ def posed(body: BodyModel, figure: Figure) -> Posed:
     return Posed(free.vertices - middle, free.joints - middle, free.joints16 - middle)
 
 
+def in_picture(figure: Figure, points: np.ndarray) -> np.ndarray:
+    """Where points (K, 3) of `posed` lie in the picture, (K, 2) px."""
+    return points[:, :2] * figure.camera[0] + figure.camera[1:]
+
+
 def figures_of(seen: Prediction, matrices: np.ndarray | Sequence[np.ndarray]) -> list[Figure]:
     """The B figures of an estimator's Prediction; matrices (B, 2, 3): from the picture's px to those of the network's input."""
     names = ("pose", "betas", "bone_scales", "camera", "joints2d", "confidence")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from estimator.figure import Figure, Hypothesis, posed, undistorted
+from estimator.figure import Figure, Hypothesis, in_picture, posed, undistorted
 from estimator.load import Reading
 from manifests.skeleton import JOINTS, SMPL_JOINTS
 from stages.body.model import BodyModel
@@ -51,7 +51,7 @@ def _camera(way: Figure | Hypothesis) -> dict[str, Any]:
 
 def _joints(figure: Figure, body: BodyModel) -> dict[str, Any]:
     drawn, plain = posed(body, figure).joints16, posed(body, undistorted(figure)).joints16
-    shown = drawn[:, :2] * figure.camera[0] + figure.camera[1:]
+    shown = in_picture(figure, drawn)
     columns = {
         "seen_px": _round(figure.joints2d, 2),
         "confidence": _round(figure.confidence, 3),

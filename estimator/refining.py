@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estimator.figure import Figure, Hypothesis, as_read, posed
+from estimator.figure import Figure, Hypothesis, as_read, in_picture, posed
 from estimator.fitting import Fit, fit
 from estimator.hints import Hints
 from stages.body.model import BodyModel
@@ -31,7 +31,7 @@ def fitted(joints: Joints, hints: Sequence[Hints], body: BodyModel) -> list[Figu
 
 def misses(figure: Figure, corrected: Sequence[int], body: BodyModel) -> float:
     """How far the figure lies from those joints in the picture, the worst of them, in shares of the figure's size."""
-    shown = posed(body, figure).joints16[:, :2] * figure.camera[0] + figure.camera[1:]
+    shown = in_picture(figure, posed(body, figure).joints16)
     size = np.linalg.norm(figure.joints2d - figure.joints2d.mean(0), axis=-1).mean()
     return float(np.linalg.norm((shown - figure.joints2d)[list(corrected)], axis=-1).max() / max(size, 1e-6))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from estimator import load_estimator, picture
-from estimator.figure import Figure, figure_of_sample, figures_of, posed
+from estimator.figure import Figure, figure_of_sample, figures_of, in_picture, posed
 from estimator.fitted import fit_all, look_at
 from estimator.hints import Hints
 from estimator.load import weights_of
@@ -61,7 +61,7 @@ def _same(figure: Figure, told: Figure, near: float = 0.0) -> None:
 
 def test_the_true_body_lies_over_its_joints(sample, body):
     true = figure_of_sample(sample)
-    shown = posed(body, true).joints16[:, :2] * true.camera[0] + true.camera[1:]
+    shown = in_picture(true, posed(body, true).joints16)
     side = len(sample.image)
     assert np.linalg.norm(shown - sample.joints2d, axis=1).max() < 0.03 * side  # no perspective
     blank = np.full((2 * side, 2 * side, 3), 255, np.uint8)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from estimator import load_estimator
 from estimator.corrections import read_corrections
-from estimator.figure import posed
+from estimator.figure import in_picture, posed
 from estimator.hints import Hints
 from estimator.predict import FORMATS, Options, _inside, _named, predict
 from estimator.refining import misses
@@ -115,7 +115,7 @@ def test_a_correction_wins(estimator):
     place = plain.joints2d[wrist] + (20, 40)
     figure = estimator(JUMP, corrections={"right_wrist": place})
     assert np.array_equal(figure.joints2d[wrist], place) and figure.confidence[wrist] == 1
-    shown = posed(estimator.body, figure).joints16[wrist, :2] * figure.camera[0] + figure.camera[1:]
+    shown = in_picture(figure, posed(estimator.body, figure).joints16)[wrist]
     assert np.linalg.norm(shown - place) < 15
 
 
@@ -253,7 +253,7 @@ def test_a_trained_model_reads_and_is_refined(tmp_path, dataset):
     assert (plain.camera[1:] > 0).all() and (plain.camera[1:] < 600).all()
     refined = load_estimator(tmp_path / "trained", refine=True)(JUMP)
     body = load_estimator(method="fit").body
-    laid = [posed(body, f).joints16[:, :2] * f.camera[0] + f.camera[1:] for f in (plain, refined)]
+    laid = [in_picture(f, posed(body, f).joints16) for f in (plain, refined)]
     off = [np.linalg.norm(joints - refined.joints2d, axis=1).mean() for joints in laid]  # these are the detector's
     assert off[1] < 0.3 * off[0]
 
