@@ -37,7 +37,8 @@ from stages.shards.held_out import NAME, open_held_out
 from stages.tensorfile import write_atomically
 
 RECIPE, BASE = "ablations", "base"
-METRICS = ("pa_mpjpe", "mpjpe", "pck", "direction", "depth_sign", "limb_order", "contact_recall")
+# Metrics of the table, and the digits that they are told to.
+METRICS = {"pa_mpjpe": 1, "mpjpe": 1, "pck": 3, "direction": 1, "depth_sign": 3, "limb_order": 3, "contact_recall": 3}
 
 Scores = dict[str, np.ndarray | Shares]
 
@@ -137,17 +138,16 @@ def table(measured: dict[str, dict[str, Value]], known: list[Variant]) -> str:
     lines = [["", *METRICS], ["---", *["---:"] * len(METRICS)]]
     for variant in known:
         if variant.name in measured:
-            cells = [_cell(measured[variant.name][name], bool(variant.of)) for name in METRICS]
+            cells = [_cell(measured[variant.name][name], digits, bool(variant.of)) for name, digits in METRICS.items()]
             lines.append([variant.name if variant.of else f"**{variant.name}**", *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _cell(told: Value, signed: bool) -> str:
+def _cell(told: Value, digits: int, signed: bool) -> str:
     value, low, high = told["value"], told["low"], told["high"]
     if value is None or low is None or high is None:
         return "-"
     sign = "+" if signed else ""
-    digits = 1 if max(abs(value), abs(high)) >= 1.5 else 3
     text = f"{value:{sign}.{digits}f} ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
     return f"**{text}**" if signed and low * high > 0 else text
 
