@@ -9,7 +9,7 @@ from manifests.errors import UserError
 from manifests.sample import prompt_of
 from manifests.schema import rows_of
 from manifests.stage import Context
-from pipeline.commit import Damaged, Marker, UnitSink, read_marker, table_name
+from pipeline.commit import UnitSink, sound_marker, table_name
 from pipeline.partitions import partition_of
 from pipeline.plan import Pipeline
 from pipeline.store import Store
@@ -46,7 +46,7 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     stage = stage_class(pipeline.configs[STAGE])
     device = device_of(pipeline, STAGE)
     stage.setup(device)
-    marker = _marker(store, unit)
+    marker = sound_marker(store, STAGE, unit)
     stage.recall(marker.environment if marker else {})
     ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device, pa.table({}))
     made = next(rows_of(stage.process(row.select(["sample_id", "style", *stage_class.reads]), ctx)))
@@ -63,14 +63,6 @@ def _unit_of(pipeline: Pipeline, sample_id: str) -> str:
     if style not in pipeline.recipe.styles or not number.isdigit():
         raise UserError(f"{sample_id}: not a sample id of this recipe; expected one such as {pipeline.recipe.styles[0]}-000000")
     return partition_of(sample_id, pipeline.recipe.partition_size).name
-
-
-def _marker(store: Store, unit: str) -> Marker | None:
-    """What was committed of the unit's pictures; a damaged marker is none, and the next run makes them again."""
-    try:
-        return read_marker(store, STAGE, unit)
-    except Damaged:
-        return None
 
 
 def _held(reader: Reader, unit: str, ids: pa.ChunkedArray) -> bytes | None:

@@ -12,7 +12,7 @@ import traceback
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from manifests.recipe import Recipe
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -100,8 +100,7 @@ def _do(worker, task, conn: Connection) -> Message:
 
 def _leave_to_another(task, error: Exception) -> None:
     """End as if killed from outside: the unit goes to a fresh process, and the samples are not to blame."""
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    print(f"skep: stage {task.stage}, unit {task.name}: {reason}; trying again in a new process", file=sys.stderr, flush=True)
+    print(f"skep: stage {task.stage}, unit {task.name}: {first_line(error)}; trying again in a new process", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
