@@ -1,4 +1,4 @@
-"""The one training loop: any network, stopped at any time, goes on from its last checkpoint as if nothing had happened."""
+"""The loop of all longer trainings: any network, stopped at any time, goes on from its last checkpoint as if nothing had happened."""
 
 import json
 import math
