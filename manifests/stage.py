@@ -160,7 +160,8 @@ class Stage(ABC):
         return {}
 
     def preview(self, row: dict) -> np.ndarray:
-        """One row as an RGB picture (H, W, 3) uint8 for contact sheets; `row` holds every column known by then. No set-up is needed."""
+        """One row as an RGB picture (H, W, 3) uint8 for contact sheets; `row` holds every column known by then, as schema.rows_of has
+        them. No set-up is needed."""
         raise UserError(f"stage {self.name} has no pictures to show")
 
     def facts(self, table: pa.Table) -> list[Fact]:

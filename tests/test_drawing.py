@@ -363,10 +363,10 @@ def test_a_row_alone_equals_itself_in_a_batch(stage):
 def test_preview_marks_the_joints(stage):
     row = stage.process(_table(1), _context()).to_pylist()[0]
     figure = figure_of(random_labels(0))
-    shown = stage.preview({**row, "joints2d": figure.joints16_2d.ravel().tolist(), "visibility": [2] * 16})
+    shown = stage.preview({**row, "joints2d": figure.joints16_2d, "visibility": np.full(16, 2)})
     assert shown.shape == (SIZE, SIZE, 3)
     x, y = figure.joints16_2d[3].astype(int)
-    assert tuple(shown[y, x]) == (30, 170, 60)
+    assert tuple(shown[y, x]) == (40, 150, 70)
 
 
 @pytest.mark.parametrize("kind", list(options.RATES["charcoal"]["kind"]))

@@ -242,6 +242,6 @@ def tiny_blip(folder):
 
 
 def test_preview_draws_a_body():
-    picture = stage().preview(run(NAMES[:1]).to_pylist()[0])
+    picture = stage().preview(next(schema.rows_of(run(NAMES[:1]))))
     assert picture.shape == (256, 256, 3)
     assert 0.02 < (picture.min(2) < 240).mean() < 0.7

@@ -289,7 +289,7 @@ def test_statistics_of_nothing_end_in_a_sentence(tmp_path, monkeypatch, capsys):
 
 def test_a_page_holds_pictures_words_and_labels(poses, rows):
     row = next(schema.rows_of(rows))
-    text = page("ink & wash", [row | {"motion": "runs <fast>"}], [Image.fromarray(STAGE.preview({**poses.to_pylist()[0], **row}))], {
+    text = page("ink & wash", [row | {"motion": "runs <fast>"}], [Image.fromarray(STAGE.preview({**next(schema.rows_of(poses)), **row}))], {
         f.name: f for f in schema.PROJECTIONS})  # fmt: skip
     assert "data:image/png;base64," in text and "ink &amp; wash" in text and "runs &lt;fast&gt;" in text
     assert "depth_step" in text and "camera" in text and "http" not in text
@@ -322,6 +322,6 @@ def test_the_order_of_the_recipe_does_not_matter():
 
 
 def test_preview_draws_the_skeleton(poses, rows):
-    picture = STAGE.preview({**poses.to_pylist()[0], **rows.to_pylist()[0]})
+    picture = STAGE.preview({**next(schema.rows_of(poses)), **next(schema.rows_of(rows))})
     assert picture.shape == (SIZE, SIZE, 3)
     assert picture.dtype == np.uint8

@@ -1,5 +1,6 @@
 """The drawn figure, rebuilt from a row's labels alone: what the drawing renderer and previews work from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from stages.body.camera import project
 from stages.body.model import BodyModel, Posed
 from stages.body.raster import rasterize
+
+LABELS = ("pose", "betas", "bone_scales", "transl", "camera_K")  # of a row, that make its figure
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ def make_figure(
     camera_K (3, 3), and the picture's side in pixels. Equal labels give equal bytes."""
     pose, betas, scales, transl, K = (np.asarray(a, np.float64) for a in (pose, betas, bone_scales, transl, camera_K))
     return figure_of(body, body.pose(pose, betas, scales), scales, transl, K, size)
+
+
+def figure_of_row(body: BodyModel, row: Mapping[str, np.ndarray], size: int, scale: float = 1.0) -> Figure:
+    """The figure of a row (its LABELS, shaped as make_figure wants them) in a picture whose pixels are `scale` to one of the labels'."""
+    labels = {name: row[name] for name in LABELS}
+    return make_figure(body, **{**labels, "camera_K": np.diag([scale, scale, 1]) @ row["camera_K"]}, size=size)
 
 
 def figure_of(body: BodyModel, posed: Posed, bone_scales: np.ndarray, transl: np.ndarray, camera_K: np.ndarray, size: int) -> Figure:

@@ -12,7 +12,7 @@ _LIGHT = np.array([-0.45, -0.6, -0.66])
 _PAPER, _LEFT, _RIGHT, _MIDDLE = 250, (178, 205, 236), (240, 200, 168), (214, 212, 206)
 _LEFT_PARTS = (2, 5, 8, 11, 14, 17, 19, 21, 23)  # 1 + SMPL joint
 _RIGHT_PARTS = (3, 6, 9, 12, 15, 18, 20, 22, 24)
-_FRAME = (150, 150, 165)
+_FRAME, _BONE = (150, 150, 165), (70, 110, 200)
 # Outside the image, occluded, visible.
 _VISIBILITY = ((150, 150, 150), (214, 60, 50), (40, 150, 70))
 
@@ -43,7 +43,7 @@ def draw_skeleton(picture: np.ndarray, joints2d: np.ndarray, visibility: np.ndar
     points = [tuple(int(v) for v in np.round((p - 0.5) * scale)) for p in joints2d]
     width = max(1, len(out) // 170)
     for a, b in EDGES:
-        cv2.line(out, points[a], points[b], (50, 50, 60), width, cv2.LINE_AA, 3)
+        cv2.line(out, points[a], points[b], _BONE, width, cv2.LINE_AA, 3)
     for point, seen in zip(points, visibility, strict=True):
         cv2.circle(out, point, 2 * width * scale, _VISIBILITY[int(seen)], -1, cv2.LINE_AA, 3)
     return out

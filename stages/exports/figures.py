@@ -14,7 +14,7 @@ from manifests.dataset import FILE, Dataset, ShardFile
 from manifests.errors import UserError
 from manifests.sample import decode_words
 from stages.body.camera import project
-from stages.body.figure import Figure, figure_of
+from stages.body.figure import Figure, figure_of_row
 from stages.body.model import load_body
 from stages.body.regressors import regressor
 from stages.shards.read import Packed, packed_samples
@@ -58,10 +58,7 @@ class Body:
 
     def drawn(self, sample: Exported) -> Figure:
         """The figure as it was drawn: vertices in the camera frame, buffers, camera."""
-        pose, betas, scales, transl, K = (
-            sample.labels[n].astype(np.float64) for n in ("pose", "betas", "bone_scales", "transl", "camera_K")
-        )
-        return figure_of(self.model, self.model.pose(pose, betas, scales), scales, transl, K, sample.size)
+        return figure_of_row(self.model, sample.labels, sample.size)
 
     def undistorted(self, sample: Exported) -> np.ndarray:
         """Vertices (V, 3) of the body with its own proportions, camera frame, metres."""

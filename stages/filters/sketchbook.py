@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from manifests import schema
-from stages.body.figure import make_figure
+from stages.body.figure import figure_of_row
 from stages.body.model import load_body
 from stages.filters.planted import Drawn
 from stages.library.draw import EACH, SIZE
@@ -40,6 +40,4 @@ class Sketchbook:
     def _drawn(self, row: dict) -> Drawn:
         image = decode(row["image"])
         assert image is not None
-        labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl", "camera_K")}
-        figure = make_figure(self._body, **labels, size=len(image))
-        return Drawn(image, figure.part, row["joints2d"], row["visibility"])
+        return Drawn(image, figure_of_row(self._body, row, len(image)).part, row["joints2d"], row["visibility"])

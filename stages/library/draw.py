@@ -17,16 +17,15 @@ import torch
 
 from manifests.errors import command
 from manifests.recipe import Recipe
-from manifests.schema import to_numpy
+from manifests.schema import rows_of, to_numpy
 from manifests.skeleton import STYLES
-from stages.body.figure import make_figure
+from stages.body.figure import LABELS, figure_of_row
 from stages.body.model import load_body
 from stages.library.chunks import SPLITS, chunk_path, claim, write_chunk
 from stages.library.studio import Studio, drawn_by, recipe_of
 from stages.pictures import png
 from stages.sketches.drawing.layer import UNITS
 from stages.sketches.generator.conditions import MAPS, part_map
-from stages.sketches.labels import BODY
 
 EACH = 10  # drawings of each style in a chunk
 SEED, SIZE = 7001, 256
@@ -80,14 +79,8 @@ def _store(path: Path, table: pa.Table, size: int) -> None:
 
 def _maps(table: pa.Table, size: int) -> list[bytes]:
     """The part map of each row, 256 pixels a side whatever the picture's size, as PNG."""
-    body, labels = load_body(), {name: to_numpy(table, name) for name in BODY}
-    scale = np.diag([UNITS / size] * 2 + [1])
-    maps = []
-    for i in range(len(table)):
-        row = {name: column[i] for name, column in labels.items()}
-        figure = make_figure(body, **{**row, "camera_K": scale @ row["camera_K"]}, size=UNITS)
-        maps.append(png(part_map(figure), 4))
-    return maps
+    body, scale = load_body(), UNITS / size
+    return [png(part_map(figure_of_row(body, row, UNITS, scale)), 4) for row in rows_of(table.select(LABELS))]
 
 
 def _settle() -> None:

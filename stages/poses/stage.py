@@ -63,7 +63,7 @@ class Poses(Stage):
 
     def preview(self, row: dict) -> np.ndarray:
         """The posed body from the front."""
-        return picture_of_pose(self._body, np.reshape(row["pose_world"], (24, 3)), np.asarray(row["betas"]))
+        return picture_of_pose(self._body, row["pose_world"], row["betas"])
 
     def facts(self, table: pa.Table) -> list[Fact]:
         """Where poses come from, what the figures do, how joints bend."""

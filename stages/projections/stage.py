@@ -9,7 +9,7 @@ from manifests import schema
 from manifests.stage import Config, Context, Fact, Stage
 from stages.body.camera import projected_box
 from stages.body.contacts import ContactFinder
-from stages.body.figure import Figure, figure_of, make_figure
+from stages.body.figure import Figure, figure_of, figure_of_row
 from stages.body.model import BodyModel, Posed, load_body
 from stages.body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from stages.body.shading import draw_box, draw_skeleton, shade
@@ -52,12 +52,8 @@ class Projections(Stage):
 
     def preview(self, row: dict) -> np.ndarray:
         """The drawn body with its skeleton; joints green where visible, red where hidden, grey outside; a box around it."""
-        arrays = {name: np.reshape(row[name], shape) for name, shape in (("pose", (24, 3)), ("camera_K", (3, 3)), ("joints2d", (16, 2)))}
-        figure = make_figure(
-            self._body, arrays["pose"], row["betas"], row["bone_scales"], row["transl"], arrays["camera_K"], self.cfg.projections.size
-        )
-        picture = draw_box(shade(figure), np.asarray(row["bbox"]))
-        return draw_skeleton(picture, arrays["joints2d"], np.asarray(row["visibility"]))
+        picture = draw_box(shade(figure_of_row(self._body, row, self.cfg.projections.size)), row["bbox"])
+        return draw_skeleton(picture, row["joints2d"], row["visibility"])
 
     def facts(self, table: pa.Table) -> list[Fact]:
         """Proportions, viewpoint, and how the figure lies in the picture."""

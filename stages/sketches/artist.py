@@ -12,14 +12,13 @@ import torch
 
 from manifests.recipe import Diffusion
 from manifests.sample import prompt_of
-from stages.body.figure import make_figure
+from stages.body.figure import figure_of_row
 from stages.body.model import BodyModel
 from stages.sketches.bundled import GENERATOR
 from stages.sketches.generator.conditions import condition, part_map, pose_map
 from stages.sketches.generator.folder import Source, notes_of, open_pipeline, open_tiny_vae
 from stages.sketches.generator.sampler import Order, Painter
 from stages.sketches.generator.words import choose_phrase
-from stages.sketches.labels import BODY
 
 _STEPS, _GUIDANCE = 20, 7.5  # of a model that does not say how it wants to be used
 
@@ -63,9 +62,7 @@ class Artist:
         return condition(pose, self._parts(row) if wanted else None, channels)
 
     def _parts(self, row: dict[str, Any]) -> np.ndarray:
-        body = {name: row[name] for name in BODY}
-        body["camera_K"] = np.diag([self.side / self.size] * 2 + [1]) @ body["camera_K"]
-        return part_map(make_figure(self.body, **body, size=self.side))
+        return part_map(figure_of_row(self.body, row, self.side, self.side / self.size))
 
     @cached_property
     def side(self) -> int:

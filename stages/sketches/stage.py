@@ -11,22 +11,20 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.errors import UserError
-from manifests.skeleton import EDGES, STYLES
+from manifests.skeleton import STYLES
 from manifests.stage import Config, Context, Resources, Stage
 from stages.body.camera import intrinsics
-from stages.body.figure import Figure, make_figure
+from stages.body.figure import LABELS, figure_of_row, make_figure
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
+from stages.body.shading import draw_skeleton
 from stages.pictures import UNREADABLE, decode, jpeg, png
 from stages.sketches.drawing import draw
 from stages.sketches.drawing.layer import UNITS
-from stages.sketches.labels import BODY
 
-_LABELS = (*BODY, "joints2d", "joints3d_drawn")
+_LABELS = (*LABELS, "joints2d", "joints3d_drawn")
 _SPINE_TO_HEAD = (0, 3, 6, 9, 12, 15)  # SMPL joints whose rotations turn the head
 _LEVEL, _QUALITY = 3, 92  # of PNG, of JPEG
-# Of a joint that is outside, occluded, visible; RGB.
-_MARKS = ((150, 150, 150), (240, 150, 30), (30, 170, 60))
 
 
 class _Work(NamedTuple):
@@ -94,7 +92,9 @@ class Sketches(Stage):
         if self.artist and self._for_artist(rng):
             order, phrase = self.artist.order(row, rng)
             return _Work(b"", order, phrase, self.artist.name)
-        drawing = draw(self._figure(row), row["style"], rng, head_turn(row["pose"]), self.cfg.get("projections.size"))
+        size = self.cfg.get("projections.size")
+        figure = figure_of_row(self.body, row, UNITS, UNITS / size)
+        drawing = draw(figure, row["style"], rng, head_turn(row["pose"]), size)
         return _Work(self._encode(drawing.image), None, drawing.appearance, "renderer")
 
     def made_with(self) -> dict:
@@ -123,23 +123,11 @@ class Sketches(Stage):
             yield from [job.result() for job in [encoder.submit(self._encode, picture) for picture in self.artist.pictures(orders)]]
 
     def preview(self, row: dict) -> np.ndarray:
-        """The picture with its 16 joints: green visible, orange occluded, grey outside."""
+        """The picture with its skeleton; joints green where visible, red where hidden, grey outside."""
         picture = decode(row["image"])
         if picture is None:
             raise UserError(f"{row['sample_id']}: its picture {UNREADABLE}")
-        joints = np.asarray(row["joints2d"], np.float64).reshape(16, 2)
-        spots = [tuple(int(v) for v in joint) for joint in np.clip(joints, -1e4, 1e4)]
-        for a, b in EDGES:
-            cv2.line(picture, spots[a], spots[b], (120, 160, 220), 1, cv2.LINE_AA)
-        for spot, seen in zip(spots, np.asarray(row["visibility"]).ravel(), strict=True):
-            cv2.circle(picture, spot, max(2, len(picture) // 100), _MARKS[int(seen)], -1, cv2.LINE_AA)
-        return picture
-
-    def _figure(self, row: dict[str, Any]) -> Figure:
-        """The row's figure as the renderer wants it: the camera's pixels become units."""
-        to_units = np.diag([UNITS / self.cfg.get("projections.size")] * 2 + [1])
-        labels = {name: row[name] for name in BODY}
-        return make_figure(self.body, **{**labels, "camera_K": to_units @ row["camera_K"]}, size=UNITS)
+        return draw_skeleton(picture, row["joints2d"], row["visibility"])
 
     def _encode(self, image: np.ndarray) -> bytes:
         return png(image, _LEVEL) if self.cfg.sketches.image_format == "png" else jpeg(image, _QUALITY)

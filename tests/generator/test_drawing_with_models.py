@@ -133,9 +133,7 @@ def test_the_stage_takes_any_folder(pipeline, folder, projected, tmp_path, kind)
     stage, _ = _stage(**given)
     drawn = _drawn(stage, projected)
     assert pc.all(pc.starts_with(drawn["generator"], "sha256:")).as_py() and not [r for r in drawn["reason"].to_pylist() if r]
-    assert (
-        len({stage.preview({**row, "joints2d": np.zeros((16, 2)), "visibility": np.zeros(16)}).tobytes() for row in drawn.to_pylist()}) == 3
-    )
+    assert len(set(drawn["image"].to_pylist())) == 3
     alone = _drawn(stage, projected.slice(2, 1))
     assert alone["image"][0].as_py() == drawn["image"][2].as_py()
     assert stage.made_with()["batch"] == 2
