@@ -1,7 +1,6 @@
 """Batches for training. The step alone decides what is in a batch, so a resumed training sees what it would have seen."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,29 +12,22 @@ from stages.detector.augment import Crop, Picture, crop_of, picture_of, plain_cr
 from stages.detector.drawings import Drawings
 from stages.detector.look import Noise
 from stages.detector.losses import CropBatch, PictureBatch
+from stages.epochs import rows_of_step
 
 
 class Steps(Dataset):
-    """Item i is the batch of step i: every drawing comes once before any comes again."""
+    """Item i is the batch of step i: drawings come in shuffled epochs."""
 
     def __init__(self, drawings: Drawings, batch: int, seed: int, make: Callable[..., Any], collate: Callable[[list], Any]):
         self.drawings, self.batch, self.seed, self.make, self.collate = drawings, batch, seed, make, collate
         self.noise = Noise(seed)
-        self._order = lru_cache(2)(self._shuffled)
 
     def __getitem__(self, step: int) -> Any:
         rng = generator(self.seed, f"step-{step}", "detector")
-        rows = [self._row(step * self.batch + i) for i in range(self.batch)]
+        rows = rows_of_step(len(self.drawings), self.batch, step, self.seed, "detector")
         return self.collate(
             [self.make(self.drawings, row, other, rng, self.noise) for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]
         )
-
-    def _row(self, place: int) -> int:
-        epoch, within = divmod(place, len(self.drawings))
-        return int(self._order(epoch)[within])
-
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        return generator(self.seed, f"epoch-{epoch}", "detector").permutation(len(self.drawings))
 
 
 def crop_steps(drawings: Drawings, batch: int, seed: int) -> Steps:

@@ -1,7 +1,7 @@
 """A folder of recordings as a sorted catalogue of clips; each is read when it is wanted, the last few are kept."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -38,16 +38,11 @@ class Catalogue:
         self.source = source
         self.paths = {_name(path, source.path): path for path in _files(source)}
         self.names = sorted(self.paths)
-        self._kept: OrderedDict[str, Clip] = OrderedDict()
+        self._kept = lru_cache(_KEPT)(lambda name: _read(self.paths[name], source))
 
     def read(self, name: str) -> Clip:
         """A clip. Raises UserError naming the file and what is wrong with it."""
-        if name not in self._kept:
-            self._kept[name] = _read(self.paths[name], self.source)
-        self._kept.move_to_end(name)
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[name]
+        return self._kept(name)
 
     def retargeted(self, name: str) -> Retargeted:
         """A clip of a skeleton with what was guessed about it and how well its bones were met."""

@@ -23,6 +23,7 @@ from stages.detector.losses import PictureBatch, finder_losses, pose_losses
 from stages.detector.metrics import pck
 from stages.detector.pose_net import PoseNet, PoseSize, initialise, normalised
 from stages.detector.weights import POSE, start_from, write_half
+from stages.epochs import rows_of_step
 from stages.loop import train_job
 from stages.tensorfile import read_tensors
 from tests.detector.conftest import TINY
@@ -143,7 +144,11 @@ def test_batches_follow_from_the_step_and_show_every_drawing():
     again[7]
     for one, two in zip(steps[2], again[2], strict=True):
         assert torch.equal(one, two)
-    assert sorted(steps._row(i) for i in range(6)) == list(range(6))
+    for epoch in range(2):
+        assert sorted(row for step in (0, 1) for row in rows_of_step(6, 3, 2 * epoch + step, 5, "detector")) == list(range(6))
+    long = rows_of_step(6, 18, 0, 5, "detector")  # a batch of three epochs
+    assert long == [row for step in range(6) for row in rows_of_step(6, 3, step, 5, "detector")]
+    assert long != rows_of_step(6, 18, 0, 5, "generator") and long[:6] != long[6:12]
     assert picture_steps(some, 3, 5)[0].figure.shape == (3, 32, 32)
 
 

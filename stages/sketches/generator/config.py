@@ -50,6 +50,10 @@ class Stretch(Section):
         """All of them."""
         return -(-self.samples // self.batch)
 
+    def decisive(self) -> dict:
+        """The fields that decide the weights, as JSON; which parts learn follows from the model as well, so a job tells it."""
+        return self.model_dump(mode="json", exclude={"parts", "checkpoint_every", "grid_every"})
+
 
 class VaeStretch(Stretch):
     """Weights of the losses: L1, gradients at three scales, extra weight of lines, mean colours, KL; adversary 0 leaves it out."""

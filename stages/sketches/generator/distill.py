@@ -31,7 +31,7 @@ class DistillJob(UnetJob):
         self.config = UnetStretch(drop_text=0.0, **self.plan.model_dump(exclude=set(_OWN)))
         self.course = course_of(self.config)
         plan = self.plan.model_dump(mode="json", include=set(_OWN))
-        self.identity |= {"config": self._plain_config(), "plan": plan}
+        self.identity |= {"config": self.config.decisive(), "plan": plan}
         self.teacher = Teacher(pipeline, self.plan.guidance, self.alphas)
 
     def _check(self) -> None:

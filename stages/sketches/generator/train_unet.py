@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from manifests.randomness import generator
 from manifests.sample import prompt_of
+from stages.epochs import rows_of_step
 from stages.sketches.generator.build import parameters, save_folder
 from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.config import Profile, UnetStretch
@@ -20,7 +21,6 @@ from stages.sketches.generator.latents import digest_of
 from stages.sketches.generator.library import Entry, Library
 from stages.sketches.generator.pictures import sheet
 from stages.sketches.generator.sampler import Order, Painter
-from stages.sketches.generator.train_vae import shuffled
 
 VERSION = 2  # change it when the same drawings would train to other weights
 PARTS = ("unet", "controlnet", "text_encoder")
@@ -47,12 +47,8 @@ class UnetJob(PictureJob):
         self.alphas = self.scheduler.alphas_cumprod.to(self.device)
         self.identity = {
             "version": VERSION, "seed": profile.seed, "library": train.digest(), "dtype": profile.dtype, "parts": list(parts),
-            "start": {name: digest_of(getattr(pipeline, name)) for name in ("vae", *PARTS)}, "config": self._plain_config(),
+            "start": {name: digest_of(getattr(pipeline, name)) for name in ("vae", *PARTS)}, "config": self.config.decisive(),
         }  # fmt: skip
-
-    def _plain_config(self) -> dict:
-        config = self.config.model_dump(mode="json")
-        return {name: value for name, value in config.items() if name not in ("parts", "checkpoint_every", "grid_every")}
 
     def net(self) -> nn.Module:
         """The parts that learn."""
@@ -143,7 +139,7 @@ class Prompted(Dataset):
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         rng = generator(self.seed, f"step-{step}", "generator-unet")
-        rows = shuffled(len(self.library), step * self.config.batch, self.config.batch, self.seed)
+        rows = rows_of_step(len(self.library), self.config.batch, step, self.seed, "generator")
         entries = [self.library[row] for row in rows]
         conditions = [e.condition(rng.random() >= self.config.drop_parts, self.channels) for e in entries]
         prompts = [self._prompt(e, rng.random()) for e in entries]

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from manifests.randomness import generator
 from manifests.skeleton import STYLES
+from stages.epochs import rows_of_step
 from stages.sketches.generator.blur import start_as_blur
 from stages.sketches.generator.build import build_vae
 from stages.sketches.generator.config import Profile, VaeStretch
@@ -37,7 +38,7 @@ class VaeJob(PictureJob):
         self.course, self.device, self.dtype = course_of(self.config), torch.device(profile.device), getattr(torch, profile.dtype)
         self.identity = {
             "version": VERSION, "seed": profile.seed, "library": train.digest(), "dtype": profile.dtype,
-            "networks": profile.networks.model_dump(mode="json"), "config": _plain(profile.vae.model_dump(mode="json")),
+            "networks": profile.networks.model_dump(mode="json"), "config": profile.vae.decisive(),
         }  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(profile.seed)
@@ -120,7 +121,7 @@ class Pictures(Dataset):
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         rng = generator(self.seed, f"step-{step}", "generator-vae")
-        rows = shuffled(len(self.library), step * self.config.batch, self.config.batch, self.seed)
+        rows = rows_of_step(len(self.library), self.config.batch, step, self.seed, "generator")
         whole = step >= self.config.whole_from * self.config.steps
         side = self.library.size if whole else self.config.crop or self.library.size
         pictures = [_part(self.library.picture(row), side, rng) for row in rows]
@@ -155,34 +156,9 @@ def _tone_gap(pictures: Tensor, copies: Tensor) -> Tensor:
     return torch.stack([avg_pool2d(gap, side).square().mean() for side in _TONE if side <= gap.shape[-1]]).sum()
 
 
-def shuffled(count: int, first: int, wanted: int, seed: int) -> list[int]:
-    """Rows number first to first + wanted - 1 of an endless sequence of shuffled epochs."""
-    rows = []
-    for place in range(first, first + wanted):
-        epoch, within = divmod(place, count)
-        rows.append(int(_epoch(count, epoch, seed)[within]))
-    return rows
-
-
-def _epoch(count: int, epoch: int, seed: int) -> np.ndarray:
-    if (count, epoch, seed) not in _EPOCHS:
-        while len(_EPOCHS) > 2:
-            _EPOCHS.pop(next(iter(_EPOCHS)))
-        _EPOCHS[count, epoch, seed] = generator(seed, f"epoch-{epoch}", "generator").permutation(count)
-    return _EPOCHS[count, epoch, seed]
-
-
-_EPOCHS: dict[tuple[int, int, int], np.ndarray] = {}
-
-
 def _contest(critic: Critic, pictures: Tensor, copies: Tensor, weight: float) -> dict[str, Tensor]:
     """Hinge losses: the critic learns from detached copies; through the autoencoder's term its own weights do not learn."""
     real, fake = critic(pictures), critic(copies.detach())
     frozen = {name: p.detach() for name, p in critic.named_parameters()}
     fooled = torch.func.functional_call(critic, frozen, (copies,))
     return {"adversary": -weight * fooled.mean(), "critic": relu(1 - real).mean() + relu(1 + fake).mean()}
-
-
-def _plain(config: dict) -> dict:
-    """The fields that change the weights."""
-    return {name: value for name, value in config.items() if name not in ("checkpoint_every", "grid_every")}
