@@ -28,6 +28,7 @@ from estimator.models import load_model
 from estimator.scores import Judge, Said
 from estimator.skeleton import Skeleton
 from estimator.train import fixed_threads, train
+from manifests import markdown
 from manifests.errors import UserError, command
 from manifests.recipe import Recipe
 from manifests.recipe_files import load_recipe
@@ -135,12 +136,12 @@ def _folder(name: str) -> str:
 
 def table(measured: dict[str, dict[str, Value]], known: list[Variant]) -> str:
     """Markdown: values of the models, differences of their variants; bold where the interval leaves out 0."""
-    lines = [["", *METRICS], ["---", *["---:"] * len(METRICS)]]
+    lines = []
     for variant in known:
         if variant.name in measured:
             cells = [_cell(measured[variant.name][name], digits, bool(variant.of)) for name, digits in METRICS.items()]
             lines.append([variant.name if variant.of else f"**{variant.name}**", *cells])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown.table(["", *METRICS], lines, numbers=1)
 
 
 def _cell(told: Value, digits: int, signed: bool) -> str:
@@ -164,7 +165,7 @@ def main() -> None:
         measured[variant.name] = bench.measure(variant)
         if not args.only:  # a part would be written over the whole
             write_atomically(args.out / "ablations.json", json.dumps(measured, indent=1).encode() + b"\n")
-            write_atomically(args.out / "ablations.md", table(measured, known).encode())
+            write_atomically(args.out / "ablations.md", f"{table(measured, known)}\n".encode())
     print(table(measured, known))
     print(json.dumps(measured))
 

@@ -26,6 +26,7 @@ from estimator.scores import UNITS, Judge, Said
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, WORDS
 from estimator.train import fixed_threads
+from manifests import markdown
 from manifests.errors import UserError
 from manifests.evaluation import PAIRED, RELIABILITY, RESULT, SAMPLES
 from manifests.recipe import Estimator
@@ -64,7 +65,7 @@ def evaluate(
     _write(out / RESULT, result)
     _write(out / PAIRED, paired)
     _write(out / RELIABILITY, reliable := {method: judge.reliability(words) for method, words in said.items() if method != MEAN})
-    write_atomically(out / TABLE, text.encode())
+    write_atomically(out / TABLE, f"{text}\n".encode())
     write_atomically(out / SAMPLES, as_parquet(judged(judge.samples, said, scores)))
     _forget(out, set(reliable))
     for method, words in reliable.items():
@@ -146,12 +147,12 @@ def _by_style(scores: dict[str, dict[str, np.ndarray | Shares]], samples: list[S
 def table(result: Table) -> str:
     """The result as a Markdown table."""
     head = ["method", "style", "samples", *(f"{name} ({unit})" for name, unit in UNITS.items())]
-    lines = [head, ["---", "---", *["---:"] * (len(head) - 2)]]
+    lines = []
     for method, groups in result.items():
         for style, values in groups.items():
             numbers = [_number(values[name], 1 if unit in ("mm", "degrees", "a sketch") else 3) for name, unit in UNITS.items()]
             lines.append([method, style, f"{values['samples']['value']:.0f}", *numbers])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown.table(head, lines, numbers=2)
 
 
 def _number(value: Value, digits: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from manifests import markdown
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, LEFT_HIP, NECK, RIGHT_HIP, STYLES, VISIBLE
 from stages.annotated.reader import Annotated, read_annotated
@@ -125,9 +126,9 @@ def table(judged: Judged) -> str:
     groups: dict[str, tuple] = {style: (judged.styles == style,) for style in STYLES if style in judged.styles}
     groups |= {"all": (slice(None),)} | {name: (slice(None), j) for j, name in enumerate(JOINTS)}
     head = ["", "PCK@0.1", "PCK@0.2", "median, torsos", "given box: PCK@0.1", "PCK@0.2", "median, torsos", "box IoU"]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines = []
     for name, index in groups.items():
         cells = [f(e[index]) for e in (judged.errors, judged.errors_given) for f in (pck, lambda x: pck(x, 0.2), median)]
         cells.append(float(judged.iou[index[0]].mean()) if len(index) == 1 else None)
         lines.append([name, *("-" if cell is None else f"{cell:.3f}" for cell in cells)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown.table(head, lines, numbers=1)

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from estimator.skeleton import Skeleton
-from manifests.skeleton import BODY_PARTS, PART_OF_SMPL_JOINT
+from manifests.skeleton import BODY_PARTS
 from stages.body.contacts import TOUCH
+from stages.body.geodesic import farthest_first
 from stages.body.model import BodyModel
 
 EACH = 16  # points of a part
@@ -51,14 +52,5 @@ def part_gaps(points: Tensor) -> Tensor:
 
 def _points(body: BodyModel) -> np.ndarray:
     """Vertices, spread evenly over each part, part after part."""
-    part = np.array([BODY_PARTS.index(name) for name in PART_OF_SMPL_JOINT])[body.vertex_joint]
-    return np.concatenate([_spread(body.template, np.flatnonzero(part == p)) for p in range(len(BODY_PARTS))])
-
-
-def _spread(template: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """EACH of the vertices, one after the other the farthest from those before."""
-    chosen, nearest = [0], np.full(len(among), np.inf)
-    for _ in range(EACH - 1):
-        nearest = np.minimum(nearest, ((template[among] - template[among[chosen[-1]]]) ** 2).sum(1))
-        chosen.append(int(nearest.argmax()))
-    return among[chosen]
+    parts = [np.flatnonzero(body.vertex_part == p) for p in range(len(BODY_PARTS))]
+    return np.concatenate([part[farthest_first(body.template[part], EACH)] for part in parts])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from manifests.skeleton import BODY_PARTS, PART_OF_SMPL_JOINT
+from manifests.skeleton import BODY_PARTS
 from stages.body.geodesic import far_apart, spread_out
 from stages.body.model import BodyModel
 from stages.body.raster import vertex_normals
@@ -56,7 +56,7 @@ class ContactFinder:
     def _points(self) -> np.ndarray:
         """Vertices in the order of their parts, and within a part along its longest side, so that neighbours share boxes."""
         chosen = spread_out(self.body.template, self.body.faces, POINTS)
-        part, order = self._part_of(chosen), []
+        part, order = self.body.vertex_part[chosen], []
         for p in range(len(BODY_PARTS)):
             mine = chosen[part == p]
             along = self.body.template[mine] @ _longest_axis(self.body.template[mine])
@@ -74,15 +74,11 @@ class ContactFinder:
     @cached_property
     def _starts(self) -> np.ndarray:
         """Where each part begins among the points, and the end of the last."""
-        return np.searchsorted(self._part_of(self._points), np.arange(len(BODY_PARTS) + 1))
+        return np.searchsorted(self.body.vertex_part[self._points], np.arange(len(BODY_PARTS) + 1))
 
     @cached_property
     def _far(self) -> np.ndarray:
         return far_apart(self.body.template, self.body.faces, self._points, APART)
-
-    def _part_of(self, vertices: np.ndarray) -> np.ndarray:
-        parts = np.array([BODY_PARTS.index(name) for name in PART_OF_SMPL_JOINT])
-        return parts[self.body.vertex_joint[vertices]]
 
 
 def _longest_axis(points: np.ndarray) -> np.ndarray:

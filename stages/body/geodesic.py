@@ -12,7 +12,7 @@ def spread_out(template: np.ndarray, faces: np.ndarray, count: int) -> np.ndarra
     graph = coo_matrix((np.ones(len(edges)), edges.T), shape=(len(template),) * 2)
     _, piece = connected_components(graph, directed=False)
     skin = np.flatnonzero(piece == np.bincount(piece).argmax())
-    return skin[_farthest_first(template[skin], count)]
+    return skin[farthest_first(template[skin], count)]
 
 
 def far_apart(template: np.ndarray, faces: np.ndarray, points: np.ndarray, distance: float) -> np.ndarray:
@@ -45,8 +45,8 @@ def _edges(template: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 @njit(cache=True)
-def _farthest_first(points, count):
-    """Indices of points that are far from each other: each is the farthest from those before it."""
+def farthest_first(points, count):
+    """Indices (count,) of points (N, 3) that are far from each other: each is the farthest from those before it."""
     chosen = np.zeros(min(count, len(points)), np.int64)
     distance = np.full(len(points), np.inf)
     for i in range(1, len(chosen)):

@@ -1,10 +1,12 @@
 """An SMPL-format body and its posing, with a length factor for every bone. Frames and units are SMPL's: y up, facing +z, metres."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from manifests.skeleton import BODY_PARTS, PART_OF_SMPL_JOINT
 from stages.body.files import SHAPES, read_body
 from stages.body.fold import fold
 from stages.body.landmarks import CARRIERS, landmark_vertices
@@ -45,6 +47,11 @@ class BodyModel:
     face_parts: np.ndarray
     vertex_joint: np.ndarray
     tree: Tree
+
+    @cached_property
+    def vertex_part(self) -> np.ndarray:
+        """Which of BODY_PARTS each vertex (V,) belongs to."""
+        return np.array([BODY_PARTS.index(name) for name in PART_OF_SMPL_JOINT])[self.vertex_joint]
 
     def pose(self, pose: np.ndarray, betas: np.ndarray, bone_scales: np.ndarray | None = None) -> Posed:
         """The body for a pose (J, 3) axis-angle, betas (10,) and length factors (24,), 1 where None; see skinning.WHOLE.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from manifests.skeleton import BODY_PARTS, PART_OF_SMPL_JOINT, SMPL_JOINTS
+from manifests.skeleton import BODY_PARTS, SMPL_JOINTS
 from stages.body.model import BodyModel
 
 TOLERANCE = 0.06  # metres of overlap: recordings put onto another body than their actor's reach it in 3 of 100 frames
@@ -93,10 +93,9 @@ def _sided(name: str) -> tuple[str, str]:
 
 def _radii(body: BodyModel, parts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """For each capsule a low quartile of how far the skin of its part lies from it, where it is the nearest of the part."""
-    part_of_vertex = np.array([BODY_PARTS.index(p) for p in PART_OF_SMPL_JOINT])[np.minimum(body.vertex_joint, 23)]
     out = np.zeros(len(parts))
     for part in np.unique(parts):
-        own, skin = np.flatnonzero(parts == part), body.template[part_of_vertex == part]
+        own, skin = np.flatnonzero(parts == part), body.template[body.vertex_part == part]
         away = np.stack([_to_segment(skin, *ends[c]) for c in own])
         for row, c in enumerate(own):
             out[c] = np.quantile(away[row][away.argmin(0) == row], 0.25)

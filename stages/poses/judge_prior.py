@@ -7,6 +7,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from manifests.errors import command
+from manifests.markdown import table
 from stages.body.model import load_body
 from stages.body.rotations import about, angle_between
 from stages.poses.capsules import TOLERANCE, capsules_of
@@ -15,6 +16,7 @@ from stages.poses.prior import JOINTS, LATENT, SLOPE, Prior, features, load_prio
 from stages.poses.prior_data import draw_archetypes, load_frames
 from stages.poses.widen import draw, poses
 
+_HEAD = ("poses of", "near training frames", "near held-out ones", "recall of held-out ones", "reach", "self-penetration")
 _NEIGHBOURS, _THIN = 3, 10
 _BONES = ((12, 15), (16, 18), (18, 20), (17, 19), (19, 21), (1, 4), (4, 7), (2, 5), (5, 8), (12, 1), (12, 2))  # SMPL joints, 11 bones
 _NEAR = 15.0  # degrees of mean bone direction within which a drawn figure counts as reached
@@ -98,14 +100,14 @@ def main() -> None:
     capsules, real = capsules_of(load_body()), _joints(held.turns)
     thin = real[::_THIN]  # neighbours in time would be each other's nearest, and their balls no larger than a blink
     seen = _joints(frames.turns[some.choice(len(frames.turns), count, p=frames.shown)]).reshape(count, -1)
-    print(f"| {'poses of':20} | near training frames | near held-out ones | recall of held-out ones | reach | self-penetration |")
-    print("|---|---|---|---|---|---|")
+    lines = []
     for name, turns in sets.items():
         world, joints = place_joints(turns, load_body().rest_points(np.zeros(10))[:24])
         flat, held_out = joints.reshape(count, -1), thin.reshape(len(thin), -1)
         near, (p, r) = precision_recall(flat, seen)[0], precision_recall(flat, held_out)
         hurt = (capsules.deepest(world, joints)[0] > TOLERANCE).mean()
-        print(f"| {name:20} | {near:.2f} | {p:.2f} | {r:.2f} | {reach(joints, real, 7):.2f} | {hurt:.3f} |")
+        lines.append([name, *(f"{value:.2f}" for value in (near, p, r, reach(joints, real, 7))), f"{hurt:.3f}"])
+    print(table(_HEAD, lines, numbers=1))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The dataset's card: Markdown for people, with the few lines at the top that the Hugging Face Hub reads. All from the index."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from manifests.dataset import CROISSANT, FILE, OUTCOMES, PREVIEW, Index
+from manifests.markdown import plain, table
 
 # Licences that the Hub knows by the SPDX id in small letters.
 HUB = ("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "apache-2.0", "mit")
@@ -31,10 +32,10 @@ def _about(index: Index) -> str:
     makers = f" By {', '.join(index.creators)}." if index.creators else ""
     where = f" Published at {index.url}." if index.url else ""
     return (
-        f"# {_plain(index.title)}\n\n"
+        f"# {plain(index.title)}\n\n"
         f"{index.samples} drawings of people, each with its 3D pose: {index.image_size} pixels a side, {index.image_format}, "
         f"in {len(index.shards)} WebDataset shards ({_megabytes(s.bytes for s in index.shards)}).{makers}{where}\n\n"
-        f"**Licence:** {_plain(index.licence)}. **Schema version:** {index.schema_version}. **Seed:** {index.seed}."
+        f"**Licence:** {plain(index.licence)}. **Schema version:** {index.schema_version}. **Seed:** {index.seed}."
     )
 
 
@@ -103,25 +104,12 @@ def _body(index: Index) -> str:
 
 
 def _limits(index: Index) -> str:
-    return "## Limits\n\n" + "\n".join(f"- {_plain(line)}" for line in limits(index))
+    return "## Limits\n\n" + "\n".join(f"- {plain(line)}" for line in limits(index))
 
 
 def _recipe(index: Index) -> str:
     rows = [[f"`{name}`", f"`{json.dumps(value, ensure_ascii=False, sort_keys=True)}`"] for name, value in sorted(index.recipe.items())]
     return "## Recipe\n\n" + table(["field", "value"], rows)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """A Markdown table; numbers stand to the right."""
-    rows = [list(row) for row in rows]
-    right = [all(isinstance(row[i], int) for row in rows) for i in range(len(head))]
-    lines = [list(head), ["---:" if r else "---" for r in right], *rows]
-    return "\n".join(f"| {' | '.join(_plain(str(cell)) for cell in line)} |" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Text that cannot break out of its cell or line."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 def _megabytes(sizes: Iterable[int]) -> str:

@@ -165,7 +165,7 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     result = evaluate(dataset, tmp_path, None, dataset, log=lines.append, fit=True)
     assert not (tmp_path / "forgotten+fit.worst.png").exists() and (tmp_path / "my.own.png").exists()
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
-    assert (tmp_path / "evaluation.md").read_text() == lines[0] and "| pose2pose | all | 4 |" in lines[0]
+    assert (tmp_path / "evaluation.md").read_text() == f"{lines[0]}\n" and "| pose2pose | all | 4 |" in lines[0]
     assert list(result) == ["mean_pose", "fit", "global+fit", "pose2pose+fit", "global", "pose2pose"] and list(result["mean_pose"]) == [
         "ink",
         "stick",
