@@ -35,7 +35,7 @@ from manifests.recipe_files import load_recipe
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
 from stages.shards.held_out import NAME, open_held_out
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically, write_json
 
 RECIPE, BASE = "ablations", "base"
 # Metrics of the table, and the digits that they are told to.
@@ -164,7 +164,7 @@ def main() -> None:
         print(f"== {variant.name}", flush=True)
         measured[variant.name] = bench.measure(variant)
         if not args.only:  # a part would be written over the whole
-            write_atomically(args.out / "ablations.json", json.dumps(measured, indent=1).encode() + b"\n")
+            write_json(args.out / "ablations.json", measured)
             write_atomically(args.out / "ablations.md", f"{table(measured, known)}\n".encode())
     print(table(measured, known))
     print(json.dumps(measured))

@@ -30,7 +30,7 @@ from stages.detector.crops import cut, square_matrix
 from stages.detector.metrics import NEAR
 from stages.pictures import png
 from stages.shards.held_out import NAME, open_held_out
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically, write_json
 
 HELD_OUT, BY_HAND = "pa_mpjpe", "pck_by_hand"
 
@@ -68,7 +68,7 @@ def _joints(network: Network, drawing: Annotated) -> np.ndarray:
 
 def write(out: Path, measured: Measured) -> None:
     """The figures, and a plot of two curves over the number of samples."""
-    write_atomically(out / "data_size.json", json.dumps(measured, indent=1).encode() + b"\n")
+    write_json(out / "data_size.json", measured)
     sizes = [int(size) for size in measured]
     plots = [
         curve(sizes, [measured[str(size)][name] for size in sizes], title)

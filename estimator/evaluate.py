@@ -33,7 +33,7 @@ from manifests.recipe import Estimator
 from manifests.skeleton import STYLES
 from stages.body.model import load_body
 from stages.pictures import png
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically, write_json
 
 TABLE = "evaluation.md"
 MEAN, FIT, OURS = "mean_pose", "fit", "bundled"
@@ -62,9 +62,9 @@ def evaluate(
     scores = {method: judge.scores(words) for method, words in said.items()}
     result, paired = _by_style(scores, judge.samples)
     text = table(result)
-    _write(out / RESULT, result)
-    _write(out / PAIRED, paired)
-    _write(out / RELIABILITY, reliable := {method: judge.reliability(words) for method, words in said.items() if method != MEAN})
+    write_json(out / RESULT, result)
+    write_json(out / PAIRED, paired)
+    write_json(out / RELIABILITY, reliable := {method: judge.reliability(words) for method, words in said.items() if method != MEAN})
     write_atomically(out / TABLE, f"{text}\n".encode())
     write_atomically(out / SAMPLES, as_parquet(judged(judge.samples, said, scores)))
     _forget(out, set(reliable))
@@ -180,7 +180,3 @@ def _forget(out: Path, methods: set[str]) -> None:
 def _row(judge: Judge, index: int, found: Figure, caption: str) -> np.ndarray:
     sample = judge.samples[index]
     return picture.row(sample.image, caption, found, figure_of_sample(sample), judge.body)
-
-
-def _write(path: Path, words: dict) -> None:
-    write_atomically(path, json.dumps(words, indent=1).encode() + b"\n")

@@ -16,7 +16,7 @@ from stages.detector.detect import load_detector
 from stages.detector.metrics import overlap
 from stages.detector.sheet import cell
 from stages.pictures import grid, png
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically
 
 TORSO = 0.2  # of the box's height: stands for the torso where neck or hips are unknown
 BATCH = 16

@@ -21,7 +21,7 @@ from estimator.record import record
 from estimator.smoothing import smoothed
 from manifests.errors import UserError
 from stages.scan import Scan, read_scan
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically
 
 FORMATS = ("json", "png", "bvh", "glb")
 PROPORTIONS = ("drawn", "body")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from stages.tensorfile import write_atomically, write_tensors
+from stages.tensorfile import write_tensors
+from stages.wholefile import write_json
 
 MODEL, WORDS = "model.safetensors", "model.json"
 BUNDLED = Path(__file__).parent / "weights"  # the folder of the model that comes with SKEP
@@ -16,8 +17,7 @@ BUNDLED = Path(__file__).parent / "weights"  # the folder of the model that come
 def publish(out: Path, weights: dict[str, Tensor], identity: dict) -> None:
     """Write a model; the words come last and vouch for it."""
     write_tensors(out / MODEL, weights, identity)
-    words = json.dumps({**identity, "sha256": _sha256(out / MODEL)}, indent=1, sort_keys=True)
-    write_atomically(out / WORDS, words.encode() + b"\n")
+    write_json(out / WORDS, {**identity, "sha256": _sha256(out / MODEL)}, in_order=False)
 
 
 def keep(out: Path, names: tuple[str, ...]) -> Path:

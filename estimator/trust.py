@@ -20,7 +20,8 @@ from stages.detector.drawings import Drawings, load_drawings
 from stages.detector.metrics import correct
 from stages.detector.weights import BUNDLED as DETECTOR
 from stages.library.chunks import label_of
-from stages.tensorfile import weights_digest, write_atomically
+from stages.tensorfile import weights_digest
+from stages.wholefile import write_json
 
 FILE = BUNDLED / "confidence.json"
 _AT_ONCE = 32
@@ -69,7 +70,7 @@ def main() -> None:
         "offset": round(offset, 4),
         "expected_calibration_error": dict(zip(("before", "after"), errors, strict=True)),
     }
-    write_atomically(args.out, json.dumps(result, indent=1).encode() + b"\n")
+    write_json(args.out, result)
     print(json.dumps(result))
 
 

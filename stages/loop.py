@@ -17,8 +17,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from manifests.errors import UserError
 from stages.ranks import ALONE, Ranks
-from stages.tensorfile import write_atomically
 from stages.training import State, alone_in, differences, interruptible, stream
+from stages.wholefile import write_json
 
 CHECKPOINT, DONE, TENSORBOARD = "checkpoint.safetensors", "done.json", "tensorboard"
 
@@ -95,7 +95,7 @@ class Job(ABC):
 
     def conclude(self, folder: Path, told: dict) -> None:
         """Say that it is finished; `told` holds what was measured, and the seconds it took."""
-        write_atomically(folder / DONE, json.dumps({"identity": self.identity, **told}, indent=1, sort_keys=True).encode() + b"\n")
+        write_json(folder / DONE, {"identity": self.identity, **told}, in_order=False)
 
 
 def train_job(job: Job, folder: Path, workers: int = 0, log: Log = print, stop_after: int | None = None) -> bool:

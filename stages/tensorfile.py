@@ -1,9 +1,7 @@
-"""Tensors and a few words in one safetensors file, written whole or not at all. Nothing is pickled."""
+"""Tensors and a few words in one safetensors file. Nothing is pickled."""
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,23 +10,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from manifests.errors import UserError
+from stages.wholefile import write_atomically
 
 _WORDS = "skep"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears under its name complete and on disk, or the old one stays."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(beside, path)
-    except OSError as e:
-        with suppress(OSError):
-            beside.unlink()
-        raise OSError(e.errno, e.strerror, str(path)) from None  # a full disk does not say what did not fit
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], words: dict) -> None:

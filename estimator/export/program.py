@@ -11,7 +11,7 @@ from torch.export import Dim, ExportedProgram
 from estimator.load import read_net
 from estimator.state import BUNDLED
 from manifests.errors import UserError, first_line
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically
 
 INPUT = "images"
 OUTPUTS = ("pose", "betas", "camera", "joints3d", "joints2d", "bone_scales", "joints3d_drawn", "confidence")

@@ -18,7 +18,7 @@ from stages.detector.loader import Steps, crop_steps, picture_steps
 from stages.detector.losses import finder_losses, pose_losses
 from stages.detector.weights import FINDER, POSE, write_half
 from stages.loop import Course, Job, falling
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_json
 
 VERSIONS = {"finder": 3, "pose": 3}  # change one when the same drawings would train to other weights
 _EMA, _WARM, _FLOOR = 0.998, 0.04, 0.01  # share of the training in which the rate rises; share of it that is left at the end
@@ -120,4 +120,4 @@ def note(out: Path, name: str, words: dict) -> None:
     """Put what was trained and measured into card.json."""
     path = out / "card.json"
     card = json.loads(path.read_bytes()) if path.exists() else {}
-    write_atomically(path, json.dumps(card | {name: words}, indent=1, sort_keys=True).encode() + b"\n")
+    write_json(path, card | {name: words}, in_order=False)

@@ -23,7 +23,7 @@ from stages.filters.checks import SCORES, judge
 from stages.filters.learn import ERASED, SEED, learn
 from stages.filters.look import Look, looks_at
 from stages.library.chunks import label_of
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_json
 
 # Share of a style's clean drawings that each score may cost: 11 % in all, most of it where defects are hardest to tell.
 SHARES = {"oks": 0.005, "pck": 0.005, "limbs": 0.07, "box": 0.0025, "figures": 0.015, "style": 0.01}
@@ -92,7 +92,7 @@ def main() -> None:
         "lost": lost(scores, drawings.styles, least),
         "least": least,
     }
-    write_atomically(args.out, json.dumps(result, indent=1).encode() + b"\n")
+    write_json(args.out, result)
     print(json.dumps({"out": str(args.out), "lost": result["lost"]}))
 
 

@@ -8,7 +8,8 @@ import torch
 from safetensors import SafetensorError
 
 from manifests.errors import UserError
-from stages.tensorfile import open_tensors, packed, words_of, write_atomically, write_tensors
+from stages.tensorfile import open_tensors, packed, words_of, write_tensors
+from stages.wholefile import write_json
 
 SPLITS = ("train", "val")
 _LABEL = "library.json"
@@ -20,7 +21,7 @@ def claim(library: Path, drawn_by: str) -> None:
     for split in SPLITS:
         (library / split).mkdir(parents=True, exist_ok=True)
     if not (library / _LABEL).exists():
-        write_atomically(library / _LABEL, json.dumps({"drawn_by": drawn_by}).encode() + b"\n")
+        write_json(library / _LABEL, {"drawn_by": drawn_by})
     if label_of(library) != drawn_by:
         raise UserError(f"{library}: drawn from another recipe or by other stages; name another folder, or remove this one")
 

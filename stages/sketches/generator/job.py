@@ -13,7 +13,7 @@ from manifests.randomness import generator
 from stages.loop import Course, Job, falling
 from stages.pictures import png
 from stages.sketches.generator.config import Stretch
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_atomically
 
 GRIDS, FLOOR = "grids", 0.05
 

@@ -11,7 +11,7 @@ import torch
 
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.pictures import to_tensor
-from stages.tensorfile import write_atomically
+from stages.wholefile import write_json
 
 _AT_ONCE, _SAVE_EVERY = 8, 512
 
@@ -30,7 +30,7 @@ def encode_library(vae: Any, library: Library, folder: Path, dtype: torch.dtype,
         latents[first:last] = _encoded(vae, library, range(first, last), dtype)
         if last % _SAVE_EVERY == 0 or last == len(library):
             latents.flush()
-            write_atomically(notes, json.dumps({"done": last}).encode() + b"\n")
+            write_json(notes, {"done": last})
             log(f"latents: {last} of {len(library)} encoded")
     return np.lib.format.open_memmap(path, "r")
 
