@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manifests.skeleton import SMPL_JOINTS, SMPL_PARENTS
-from stages.body.rotations import matrix_from_axis_angle
+from stages.body.rotations import matrix_from_axis_angle, swing
 
 _MIRROR = np.array([1.0, 1.0, -1.0])
 _STRAIGHT = 1e-3  # sine of the angle between two bones below which they bend in no plane
@@ -55,17 +55,17 @@ def reflected(limb: Limb, choice: tuple[bool, bool], pose: np.ndarray, bones: Bo
     inner, outer = rest[lower] - rest[upper], rest[end] - rest[lower]
     thigh, shin = turns[upper] @ inner, turns[lower] @ outer
     aim, aim_outer = (_aim(bone, flip) for bone, flip in zip((thigh, shin), choice, strict=True))
-    first = _swing(thigh, aim) @ turns[upper]
+    first = swing(thigh, aim) @ turns[upper]
     first = first @ _twist(inner, _bend(limb, inner, turns[upper].T @ shin), first.T @ aim_outer)
     second = first @ pose[lower]
-    second = _swing(second @ outer, aim_outer) @ second
+    second = swing(second @ outer, aim_outer) @ second
     out[upper] = turns[SMPL_PARENTS[upper]].T @ first
     out[lower] = first.T @ second
     if limb.toe >= 0:
         toe = places[limb.toe] - places[end]
         carried = second @ pose[end] @ turns[end].T @ toe
         nearest = _aim(toe, bool(toe * _MIRROR @ carried > toe @ carried))
-        out[end] = second.T @ _swing(carried, nearest) @ second @ pose[end]
+        out[end] = second.T @ swing(carried, nearest) @ second @ pose[end]
     return out
 
 
@@ -77,18 +77,6 @@ def _bend(limb: Limb, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
 
 def _aim(bone: np.ndarray, flip: bool) -> np.ndarray:
     return bone * _MIRROR if flip else bone
-
-
-def _swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The shortest turn (3, 3) that brings one direction (3,) to another."""
-    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    axis = np.cross(a, b)
-    sine = np.linalg.norm(axis)
-    if sine < 1e-9:
-        # Half a turn has no shortest way: about any axis across, here one in the picture plane.
-        across = np.cross(a, np.eye(3)[np.abs(a[:2]).argmin()])
-        return np.eye(3) if a @ b > 0 else matrix_from_axis_angle(np.pi * across / np.linalg.norm(across))
-    return matrix_from_axis_angle(axis / sine * np.arctan2(sine, a @ b))
 
 
 def _twist(axis: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

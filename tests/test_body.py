@@ -115,6 +115,16 @@ def test_the_mirrored_pose_is_the_mirrored_figure(body):
     assert np.abs(other[list(MIRROR)] * [-1, 1, 1] - joints).max() < 2e-3  # the bundled body is symmetric to a millimetre
 
 
+def test_the_shortest_turn_between_directions():
+    start, end = np.random.default_rng(0).normal(size=(2, 50, 3))
+    end[:2] = start[0] * -2, start[1] * 3  # half a turn, none
+    turns = rotations.swing(start, end)
+    brought = (turns @ rotations.unit_vectors(start)[..., None])[..., 0]
+    assert np.allclose(brought, rotations.unit_vectors(end)) and np.allclose(turns @ turns.swapaxes(1, 2), np.eye(3))
+    apart = np.arccos(np.clip((rotations.unit_vectors(start) * rotations.unit_vectors(end)).sum(1), -1, 1))
+    assert np.allclose(rotations.angle_between(turns, np.eye(3)), apart, atol=1e-6)  # no twist on the way
+
+
 @given(st.lists(st.floats(-3, 3), min_size=3, max_size=3))
 def test_rotations_there_and_back(vector):
     matrix = rotations.matrix_from_axis_angle(vector)

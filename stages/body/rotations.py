@@ -6,6 +6,7 @@ Matrices act on column vectors. 6D is the first column of the matrix, then the s
 import numpy as np
 
 Array = np.ndarray
+_STRAIGHT = 1e-9  # least sine of an angle whose axis can be told
 
 
 def matrix_from_axis_angle(axis_angle: Array) -> Array:
@@ -42,6 +43,17 @@ def about(axis: str, angle: Array | float) -> Array:
     return matrix_from_axis_angle(vector)
 
 
+def swing(start: Array, end: Array) -> Array:
+    """The shortest turns (..., 3, 3) that bring directions (..., 3) of any length to others. Half a turn goes about an axis across,
+    which lies in the picture plane, as near as there is one."""
+    a, b = unit_vectors(start), unit_vectors(end)
+    axis, cosine = np.cross(a, b), (a * b).sum(-1, keepdims=True)
+    sine = np.sqrt((axis**2).sum(-1, keepdims=True))
+    across = unit_vectors(np.cross(a, np.eye(3)[np.abs(a[..., :2]).argmin(-1)]))
+    straight = np.where(cosine < 0, np.pi, 0.0) * across
+    return matrix_from_axis_angle(np.where(sine > _STRAIGHT, np.arctan2(sine, cosine) / np.maximum(sine, _STRAIGHT) * axis, straight))
+
+
 def angle_between(a: Array, b: Array) -> Array:
     """Geodesic angle (...) in radians between matrices (..., 3, 3)."""
     return np.sqrt((axis_angle_from_matrix(np.swapaxes(a, -1, -2) @ b) ** 2).sum(-1))
@@ -52,8 +64,10 @@ def mirror(axis_angle: Array) -> Array:
     return np.asarray(axis_angle, np.float64) * [1.0, -1.0, -1.0]
 
 
-def _unit(v: Array) -> Array:
-    return v / np.sqrt((v**2).sum(-1, keepdims=True))
+def unit_vectors(v: Array) -> Array:
+    """Vectors (..., 3) of length 1; of no length, nan."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return v / np.sqrt((v**2).sum(-1, keepdims=True))
 
 
 def _cross(v: Array) -> Array:
@@ -74,7 +88,7 @@ def _quaternion(m: Array) -> Array:
         np.stack([wz, xz, yz, 1 - xx - yy + zz], -1),
     ], -2)  # fmt: skip
     best = np.diagonal(forms, axis1=-2, axis2=-1).argmax(-1)
-    q = _unit(np.take_along_axis(forms, best[..., None, None], -2)[..., 0, :])
+    q = unit_vectors(np.take_along_axis(forms, best[..., None, None], -2)[..., 0, :])
     return np.where(_is_upside_down(q)[..., None], -q, q)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from manifests.skeleton import SMPL_JOINTS
+from stages.body.rotations import unit_vectors
 from stages.poses.motion import Motion
 
 INDEX = {name: i for i, name in enumerate(SMPL_JOINTS)}
@@ -60,8 +61,3 @@ def unit_of(places: np.ndarray, roles: dict[str, int], rest: np.ndarray) -> str:
 
 def middle(places: np.ndarray, roles: dict[str, int], part: str) -> np.ndarray:
     return (places[:, roles[f"left_{part}"]] + places[:, roles[f"right_{part}"]]) / 2
-
-
-def unit_vectors(v: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return v / np.sqrt((v**2).sum(-1, keepdims=True))

@@ -11,9 +11,9 @@ import numpy as np
 
 from manifests.errors import UserError
 from manifests.skeleton import SMPL_PARENTS
-from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle
+from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, swing, unit_vectors
 from stages.poses.motion import Motion
-from stages.poses.posture import INDEX, LIMBS, SIDES, body_frame, middle, reference_pose, unit_of, unit_vectors, up_axis
+from stages.poses.posture import INDEX, LIMBS, SIDES, body_frame, middle, reference_pose, unit_of, up_axis
 
 _AHEAD = 0.1  # of a foot's length, or its yaw is not known
 
@@ -44,9 +44,9 @@ def retarget(motion: Motion, roles: dict[str, int], rest: np.ndarray, up: str = 
     turned = {role: upright @ world[:, j] @ rested[j].T @ frame.T for role, j in roles.items()}
     unit, aimed, still = unit_of(still, roles, rest), places @ upright.T, still @ frame.T
     if name != "zero pose":  # somebody's true posture: the shoulders need not be square to the hips
-        square = _swing(_bone(rest, "right_shoulder", "left_shoulder"), _line(still[None], roles, "shoulder")[0])
+        square = swing(_bone(rest, "right_shoulder", "left_shoulder"), _line(still[None], roles, "shoulder")[0])
         turned |= {role: turned[role] @ square for role in ("chest", "neck", "head", "left_collar", "right_collar") if role in turned}
-    turned["pelvis"] = _swing(turned["pelvis"] @ _bone(rest, "right_hip", "left_hip"), _line(aimed, roles, "hip")) @ turned["pelvis"]
+    turned["pelvis"] = swing(turned["pelvis"] @ _bone(rest, "right_hip", "left_hip"), _line(aimed, roles, "hip")) @ turned["pelvis"]
     turns = _globals(turned, aimed, roles, still, rest)
     return Retargeted(_locals(turns), up, unit, name, _errors(turns, aimed, roles, rest))
 
@@ -66,7 +66,7 @@ def _globals(turned: dict[str, np.ndarray], places: np.ndarray, roles: dict[str,
         out[:, INDEX[f"{side}_collar"]] = turned.get(f"{side}_collar", turned["chest"])
         for start, end in [bone for bone in LIMBS if bone[0].startswith(side)]:
             out[:, INDEX[start]] = _limb(turned[start], places, still, roles, rest, start, end)
-        arm = _swing(_bone(rest, f"{side}_elbow", f"{side}_wrist"), still[roles[f"{side}_wrist"]] - still[roles[f"{side}_elbow"]])
+        arm = swing(_bone(rest, f"{side}_elbow", f"{side}_wrist"), still[roles[f"{side}_wrist"]] - still[roles[f"{side}_elbow"]])
         out[:, INDEX[f"{side}_wrist"]] = turned[f"{side}_wrist"] @ arm
         out[:, INDEX[f"{side}_hand"]] = out[:, INDEX[f"{side}_wrist"]]
         out[:, INDEX[f"{side}_ankle"]] = turned[f"{side}_ankle"] @ _foot_yaw(still, roles, rest, side)
@@ -80,15 +80,15 @@ def _aim_trunk(turns: np.ndarray, places: np.ndarray, roles: dict[str, int], res
     wanted, lower = middle(places, roles, "shoulder") - middle(places, roles, "hip"), [INDEX["spine1"], INDEX["spine2"]]
     for _ in range(4):  # the lower spine moves only part of the trunk, so each falls a little short
         joints = _joints(turns, rest)
-        correction = _swing(middle(joints, INDEX, "shoulder") - middle(joints, INDEX, "hip"), wanted)
+        correction = swing(middle(joints, INDEX, "shoulder") - middle(joints, INDEX, "hip"), wanted)
         turns[:, lower] = correction[:, None] @ turns[:, lower]
 
 
 def _limb(turned: np.ndarray, places, still, roles, rest, start: str, end: str) -> np.ndarray:
     """The limb's turn since the reference, swung the rest of the way onto the bone as it lies in each frame."""
     bone = _bone(rest, start, end)
-    out = turned @ _swing(bone, still[roles[end]] - still[roles[start]])
-    return _swing(out @ bone, places[:, roles[end]] - places[:, roles[start]]) @ out
+    out = turned @ swing(bone, still[roles[end]] - still[roles[start]])
+    return swing(out @ bone, places[:, roles[end]] - places[:, roles[start]]) @ out
 
 
 def _foot_yaw(still: np.ndarray, roles: dict[str, int], rest: np.ndarray, side: str) -> np.ndarray:
@@ -100,7 +100,7 @@ def _foot_yaw(still: np.ndarray, roles: dict[str, int], rest: np.ndarray, side: 
     level = np.array([1.0, 0.0, 1.0])
     if not (unit_vectors(foot) * level) @ unit_vectors(ours * level) > _AHEAD:
         return np.eye(3)  # a foot that hangs straight down, or no true toe, tells nothing
-    return _swing(ours * level, foot * level)
+    return swing(ours * level, foot * level)
 
 
 def _errors(turns: np.ndarray, places: np.ndarray, roles: dict[str, int], rest: np.ndarray) -> np.ndarray:
@@ -142,12 +142,3 @@ def _bone(rest: np.ndarray, start: str, end: str) -> np.ndarray:
 def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     """The rotation `share` of the way from a to b."""
     return a @ matrix_from_axis_angle(share * axis_angle_from_matrix(np.swapaxes(a, -1, -2) @ b))
-
-
-def _swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The shortest rotation (..., 3, 3) that takes the direction of start (..., 3) to that of end (..., 3)."""
-    a, b = unit_vectors(start), unit_vectors(end)
-    axis = np.cross(a, b)
-    sine = np.sqrt((axis**2).sum(-1, keepdims=True))
-    angle = np.arctan2(sine, (a * b).sum(-1, keepdims=True))
-    return matrix_from_axis_angle(np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 0.0) * axis)
