@@ -23,9 +23,8 @@ from estimator.data import Sketches
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.losses.criterion import PRESETS
-from estimator.metrics import Shares
 from estimator.models import load_model
-from estimator.scores import Judge, Said
+from estimator.scores import Judge, Said, Scores
 from estimator.skeleton import Skeleton
 from estimator.train import fixed_threads, train
 from manifests import markdown
@@ -40,8 +39,6 @@ from stages.wholefile import write_atomically, write_json
 RECIPE, BASE = "ablations", "base"
 # Metrics of the table, and the digits that they are told to.
 METRICS = {"pa_mpjpe": 1, "mpjpe": 1, "pck": 3, "direction": 1, "depth_sign": 3, "limb_order": 3, "contact_recall": 3}
-
-Scores = dict[str, np.ndarray | Shares]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from estimator.data import Sketches
 from estimator.figure import figures_of
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value
 from estimator.judge import error
-from estimator.load import Network, read_net
+from estimator.load import Network, read_net, said_of
 from estimator.metrics import Shares
 from estimator.picture import curve
 from estimator.profile import changes
@@ -26,7 +25,6 @@ from manifests.errors import UserError, command
 from manifests.recipe import Recipe
 from manifests.recipe_files import load_recipe
 from stages.annotated.reader import Annotated, read_annotated
-from stages.detector.crops import cut, square_matrix
 from stages.detector.metrics import NEAR
 from stages.pictures import png
 from stages.shards.held_out import NAME, open_held_out
@@ -58,12 +56,9 @@ class Scale:
         return {HELD_OUT: told(scores[HELD_OUT]), "pck": told(scores["pck"]), BY_HAND: Resamples(len(near.of)).mean(near)}
 
 
-@torch.inference_mode()
 def _joints(network: Network, drawing: Annotated) -> np.ndarray:
     """Joints (16, 2) px that the network finds in the drawing's given box."""
-    matrix = square_matrix(drawing.box, network.size)
-    crop = torch.from_numpy(cut(drawing.image, matrix, (network.size, network.size))).permute(2, 0, 1).float().div(255)
-    return figures_of(network.net(crop[None].to(next(network.net.parameters()).device)), [matrix])[0].joints2d
+    return figures_of(*said_of(network, [drawing.image], drawing.box[None]))[0].joints2d
 
 
 def write(out: Path, measured: Measured) -> None:

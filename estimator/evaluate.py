@@ -18,11 +18,10 @@ from estimator.fitted import fit_all, look_at
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.judged import as_parquet, judged
-from estimator.metrics import Shares
 from estimator.models import load_model
 from estimator.prediction import Prediction
 from estimator.sample import Sample
-from estimator.scores import UNITS, Judge, Said
+from estimator.scores import UNITS, Judge, Said, Scores
 from estimator.skeleton import Skeleton
 from estimator.state import BUNDLED, MODEL, WORDS
 from estimator.train import fixed_threads
@@ -126,7 +125,7 @@ def say_mean(train: Sketches, count: int) -> Said:
     return Said(Prediction(**told, six=six, camera=camera, depth=told["joints3d_drawn"][..., 2], confidence=nothing), 0.0)
 
 
-def _by_style(scores: dict[str, dict[str, np.ndarray | Shares]], samples: list[Sample]) -> tuple[Table, Table]:
+def _by_style(scores: dict[str, Scores], samples: list[Sample]) -> tuple[Table, Table]:
     """Values of every method, and differences of every two, per style that has samples and over all."""
     styles = np.array([s.style for s in samples])
     groups = {style: styles == style for style in STYLES if style in styles} | {"all": np.ones(len(samples), bool)}

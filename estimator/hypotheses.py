@@ -20,7 +20,7 @@ from manifests.randomness import generator
 from manifests.skeleton import SMPL_PARENTS
 from stages.body.rotations import angle_between
 from stages.poses.fence import fenced
-from stages.poses.prior import LATENT, load_prior
+from stages.poses.prior import load_prior
 
 BANK = 4096  # poses of the prior that a limb is compared with
 NEAR = 0.5  # about radians: two rotations this far apart are alike
@@ -131,6 +131,5 @@ def _common(option: _Option) -> float:
 @cache
 def _bank(joints: tuple[int, ...]) -> np.ndarray:
     """Local rotations (BANK, 9 for each of the joints) drawn from the prior."""
-    rng, prior = generator(0, "bank", "hypotheses"), load_prior()
-    poses = prior.decode(prior.place(np.concatenate([rng.random((BANK, 1)), rng.normal(size=(BANK, LATENT))], 1)))
+    poses = load_prior().sample(generator(0, "bank", "hypotheses"), BANK)
     return poses[:, list(joints)].reshape(BANK, -1)

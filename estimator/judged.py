@@ -9,14 +9,12 @@ import pyarrow.parquet as pq
 
 from estimator.metrics import Shares
 from estimator.sample import Sample
-from estimator.scores import Said
+from estimator.scores import Said, Scores
 from manifests.schema import JUDGED, METRIC, METRICS, TRUTH, to_table
 from stages.body.rotations import axis_angle_from_matrix
 from stages.pictures import jpeg
 
 SIDE, QUALITY = 192, 82  # of the pictures
-
-Scores = dict[str, np.ndarray | Shares]
 
 
 def judged(samples: list[Sample], said: dict[str, Said], scores: dict[str, Scores]) -> pa.Table:

@@ -142,15 +142,20 @@ class Estimator:
         found = self.detector.read([one.scan.clean for one in asked], look)
         return Joints(*_corrected(found, asked), trusted(found.confidence))
 
-    @torch.inference_mode()
     def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
-        size = network.size
-        matrices = [square_matrix(box, size) for box in boxes]
-        crops = np.stack([cut(scan.clean, m, (size, size)) for scan, m in zip(scans, matrices, strict=True)])
-        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
-        seen, skeleton = network.net(images.to(default_device())), Skeleton(self.body)
-        figures = figures_of(seen, matrices)
+        seen, matrices = said_of(network, [scan.clean for scan in scans], boxes)
+        figures, skeleton = figures_of(seen, matrices), Skeleton(self.body)
         return [replace(figure, hypotheses=_readings(seen, i, skeleton, figure)) for i, figure in enumerate(figures)]
+
+
+@torch.inference_mode()
+def said_of(network: Network, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> tuple[Prediction, list[np.ndarray]]:
+    """What a network says of the figures in boxes (B, 4) px of pictures, and the way from each picture into its crop (2, 3)."""
+    size = network.size
+    matrices = [square_matrix(box, size) for box in boxes]
+    crops = np.stack([cut(picture, matrix, (size, size)) for picture, matrix in zip(pictures, matrices, strict=True)])
+    images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    return network.net(images.to(default_device())), matrices
 
 
 def detector(dtype: str = "float32") -> Detector:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from estimator.backbone import Backbone
 from estimator.head import FigureHead
+from estimator.pooling import pool_at
 from estimator.prediction import Prediction
 from estimator.skeleton import Skeleton
 from manifests.skeleton import CHILDREN, EDGES, JOINTS, LEFT_HIP, PARENTS, RIGHT_HIP
@@ -78,13 +79,6 @@ class RotationNet(nn.Module):
         reduced = self.reduce(features)
         picked = pool_at(reduced, where[..., :2]) if self.pooling else reduced.mean((2, 3))[:, None].expand(-1, len(JOINTS), -1)
         return self.hidden(torch.cat([picked.flatten(1), _geometry(where)], dim=1))
-
-
-def pool_at(features: Tensor, places: Tensor) -> Tensor:
-    """Positional pose-guided pooling: features (B, C, H, W) at places (B, J, 2) in [0, 1] across the picture -> (B, J, C)."""
-    # align_corners=False puts -1 and 1 on the picture's edges, the scale that our coordinates have.
-    picked = F.grid_sample(features, places[:, :, None] * 2 - 1, padding_mode="border", align_corners=False)
-    return picked[..., 0].transpose(1, 2)
 
 
 def _geometry(where: Tensor) -> Tensor:

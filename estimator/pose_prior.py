@@ -11,7 +11,7 @@ from estimator.rotations import to_6d
 from manifests.randomness import generator
 from stages.body.camera import FRONT
 from stages.poses.fence import fenced
-from stages.poses.prior import JOINTS, LATENT, WEIGHTS, load_prior
+from stages.poses.prior import JOINTS, WEIGHTS, load_prior
 from stages.poses.train_prior import Autoencoder
 
 _LEAN = 0.1  # how much the lean of the whole body counts: drawings are seen from above and below, and hang askew
@@ -60,5 +60,4 @@ def without_heading(root: Tensor) -> Tensor:
 
 def drawn_poses(count: int) -> np.ndarray:
     """Poses (count, 24, 3, 3) of the prior within the limits of joints, upright and without heading, y up; always the same."""
-    prior, rng = load_prior(), generator(0, "fit", "poses")
-    return fenced(prior.decode(prior.place(np.concatenate([rng.random((count, 1)), rng.normal(size=(count, LATENT))], 1))))
+    return fenced(load_prior().sample(generator(0, "fit", "poses"), count))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from estimator.guidance import Guidance
 from estimator.head import zeroed
+from estimator.pooling import pool_at
 from estimator.pose_codes import CodesSize
 from manifests.skeleton import JOINTS
 
@@ -68,17 +69,12 @@ class Regressor(nn.Module):
 
     def _joints(self, features: Tensor, guidance: Guidance) -> tuple[Tensor, Tensor]:
         """Tokens (B, 16, C) of the joints, and the logarithm of the share of each layer of depth (B, 16, D)."""
-        columns = sampled(self.lift(features), guidance.joints).unflatten(-1, (LAYERS_OF_DEPTH, LIFTED))
+        columns = pool_at(self.lift(features), guidance.joints).unflatten(-1, (LAYERS_OF_DEPTH, LIFTED))
         heat = self.layer(columns)[..., 0].log_softmax(-1)
         lifted = (heat.exp()[..., None] * columns).sum(-2)
         depth = heat.exp() @ layer_centres(heat)
         known = torch.cat([guidance.joints * 2 - 1, depth[..., None], guidance.sure[..., None], guidance.visibility], -1)
-        return self.joint(torch.cat([sampled(features, guidance.joints), lifted, known], -1)) + self.names, heat
-
-
-def sampled(features: Tensor, places: Tensor) -> Tensor:
-    """Features (B, C, n, n) at places (B, J, 2) in [0, 1] across the picture, (B, J, C)."""
-    return F.grid_sample(features, places[:, :, None] * 2 - 1, padding_mode="border", align_corners=False)[..., 0].mT
+        return self.joint(torch.cat([pool_at(features, guidance.joints), lifted, known], -1)) + self.names, heat
 
 
 def layer_centres(like: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ from stages.body.rotations import axis_angle_from_matrix
 # Metric to its unit, in the order of the table.
 UNITS = {field.name: field.metadata[b"unit"].decode() for field in METRICS}
 
+Scores = dict[str, np.ndarray | Shares]  # of every sample, by metric
+
 
 @dataclass(frozen=True)
 class Said:
@@ -40,7 +42,7 @@ class Judge:
         names = ("pose", "betas", "bone_scales", "joints2d", "visibility", "joints3d", "joints3d_drawn", "limb_order", "contacts")
         self.truth = {name: np.stack([getattr(sample, name) for sample in samples]) for name in names}
 
-    def scores(self, said: Said) -> dict[str, np.ndarray | Shares]:
+    def scores(self, said: Said) -> Scores:
         """Every metric of UNITS, a number or a share for each sample."""
         truth, seen = self.truth, {name: np.asarray(value) for name, value in said.seen._asdict().items() if value is not None}
         turns = axis_angle_from_matrix(seen["pose"])

@@ -45,6 +45,10 @@ class Prior:
         _decode(np.ascontiguousarray(latents, np.float64), w0, w1, w2, b0, b1, b2, out)
         return out
 
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Local rotations (count, 24, 3, 3) of poses as common as in the data."""
+        return self.decode(self.place(np.concatenate([rng.random((count, 1)), rng.normal(size=(count, LATENT))], 1)))
+
     def place(self, numbers: np.ndarray) -> np.ndarray:
         """Latents (N, 32) among those of the data, for numbers (N, 33): uniform in [0, 1), then standard normal ones."""
         kind = np.searchsorted(self.ends[:-1], numbers[:, 0], side="right")

@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from estimator.camera import laid, project
 from estimator.models import load_model
-from estimator.pose2pose import PositionNet, pool_at
+from estimator.pooling import pool_at
+from estimator.pose2pose import PositionNet
 from estimator.rotations import axis_angle, from_6d, mean_rotation, to_6d
 from estimator.sample import from_hips
 from estimator.skeleton import Skeleton
