@@ -1,20 +1,15 @@
 """A sample as networks want it: the picture decoded and scaled, the labels as arrays. Nothing in a shard is trusted."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from manifests.arrays import unpack
-from manifests.sample import decode_words
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
 from stages.body.rotations import matrix_from_axis_angle
-from stages.shards.read import Packed
-from stages.shards.tar import refuse
+from stages.shards.read import Packed, decoded, opened
 
 # Far above any picture of ours: one that claims more is refused before it is decoded.
 MOST_PIXELS = 2048 * 2048
@@ -56,9 +51,8 @@ class Sample:
 
 def decode(packed: Packed, size: int | None = None) -> Sample:
     """The sample, its picture `size` pixels a side, or as it is stored. Raises BadShard."""
-    image = _part(packed, "picture", lambda: _decode_image(packed.image))
-    words = _part(packed, "json", lambda: decode_words(packed.words, packed.sample_id))
-    labels = _part(packed, "npz", lambda: unpack(packed.labels))
+    image = decoded(packed, "picture", lambda: _decode_image(packed.image))
+    words, labels = opened(packed)
     stored, size = len(image), size or len(image)
     scale, drawn = np.float32(size / stored), labels["joints3d_drawn"]
     return Sample(
@@ -80,13 +74,6 @@ def decode(packed: Packed, size: int | None = None) -> Sample:
 def from_hips(joints3d: np.ndarray) -> np.ndarray:
     """Joints (..., 16, 3) counted from the midpoint of the hips."""
     return joints3d - joints3d[..., (RIGHT_HIP, LEFT_HIP), :].mean(-2, keepdims=True)
-
-
-def _part(packed: Packed, name: str, work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except Exception as e:  # whatever a decoder makes of bytes that somebody prepared for it
-        refuse(packed.shard, packed.offset, f"the {name} of sample {packed.sample_id} does not decode ({' '.join(str(e).split())})")
 
 
 def _decode_image(data: bytes) -> np.ndarray:

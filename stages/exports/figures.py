@@ -3,22 +3,20 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from manifests.arrays import unpack
 from manifests.dataset import FILE, Dataset, ShardFile
 from manifests.errors import UserError
-from manifests.sample import decode_words
 from stages.body.camera import project
 from stages.body.figure import Figure, figure_of_row
 from stages.body.model import load_body
 from stages.body.regressors import regressor
-from stages.shards.read import Packed, packed_samples
-from stages.shards.tar import refuse
+from stages.shards.read import decoded, opened, packed_samples
 
 
 def folder_for(out: Path) -> Path:
@@ -71,10 +69,9 @@ def exported(dataset: Dataset, shard: ShardFile) -> Iterator[Exported]:
     address = dataset.address(shard.shard)
     with dataset.open(shard.shard) as file:
         for packed in packed_samples(file, address):
-            try:
-                yield _unpacked(packed, shard.split, dataset.index.image_format)
-            except (ValueError, OSError) as e:
-                refuse(address, packed.offset, f"sample {packed.sample_id} does not decode ({e})")
+            words, labels = opened(packed)
+            size = decoded(packed, "picture", partial(_width, packed.image))
+            yield Exported(packed.sample_id, shard.split, packed.image, dataset.index.image_format, size, words, labels)
 
 
 def keypoints2d(rows: np.ndarray, figure: Figure) -> np.ndarray:
@@ -82,8 +79,6 @@ def keypoints2d(rows: np.ndarray, figure: Figure) -> np.ndarray:
     return project(rows @ figure.vertices, figure.camera_K)
 
 
-def _unpacked(packed: Packed, split: str, extension: str) -> Exported:
-    words, labels = decode_words(packed.words, packed.sample_id), unpack(packed.labels)
-    with Image.open(io.BytesIO(packed.image), formats=("PNG", "JPEG")) as header:
-        size = header.size[0]
-    return Exported(packed.sample_id, split, packed.image, extension, size, words, labels)
+def _width(picture: bytes) -> int:
+    with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG")) as header:
+        return header.size[0]

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.arrays import unpack
 from manifests.dataset import Dataset, ShardFile
 from manifests.errors import command
-from manifests.sample import decode_words
 from manifests.skeleton import STYLES
 from stages.library.chunks import SPLITS, chunk_path, claim, write_chunk
-from stages.shards.read import Packed, packed_samples
-from stages.shards.tar import refuse
+from stages.shards.read import opened, packed_samples
 
 
 def fill(dataset: Dataset, library: Path) -> int:
@@ -34,7 +31,7 @@ def _store(path: Path, dataset: Dataset, shard: ShardFile) -> None:
     address = dataset.address(shard.shard)
     with dataset.open(shard.shard) as file:
         samples = list(packed_samples(file, address))
-    words, labels = zip(*map(_decoded, samples), strict=True)
+    words, labels = zip(*map(opened, samples), strict=True)
     arrays = {
         "joints": np.stack([part["joints2d"] for part in labels]),
         "depth": np.stack([part["joints3d_drawn"][:, 2] for part in labels]),
@@ -45,13 +42,6 @@ def _store(path: Path, dataset: Dataset, shard: ShardFile) -> None:
     texts = {name: [str(word["text"].get(name, "")) for word in words] for name in ("appearance", "motion")}
     ids = [sample.sample_id for sample in samples]
     write_chunk(path, [sample.image for sample in samples], [b""] * len(samples), arrays, {"ids": ids, **texts})
-
-
-def _decoded(sample: Packed) -> tuple[dict, dict[str, np.ndarray]]:
-    try:
-        return decode_words(sample.words, sample.sample_id), unpack(sample.labels)
-    except ValueError as e:
-        refuse(sample.shard, sample.offset, f"sample {sample.sample_id} does not decode ({e})")
 
 
 def main() -> None:

@@ -6,13 +6,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from manifests.arrays import unpack
 from manifests.dataset import Dataset, ShardFile
 from manifests.errors import UserError
-from manifests.sample import decode_words
 from stages.same_pose import pose_vectors
 from stages.shards.leaks import Side, leaks, shared_poses
-from stages.shards.read import Packed, packed_samples
+from stages.shards.read import Packed, opened, packed_samples
 from stages.shards.tar import refuse
 
 
@@ -24,10 +22,7 @@ class Findings:
 
     def add(self, packed: Packed, split: str) -> None:
         """Take note of a sample of a shard of that split. Raises BadShard."""
-        try:
-            words, labels = decode_words(packed.words, packed.sample_id), unpack(packed.labels)
-        except ValueError as e:
-            refuse(packed.shard, packed.offset, f"sample {packed.sample_id}: {e}")
+        words, labels = opened(packed)
         if words["split"] != split:
             refuse(packed.shard, packed.offset, f"sample {packed.sample_id} belongs to the {words['split']} split")
         self._rows[split].append((packed.sample_id, words["source_id"], labels["pose"], labels["joints3d"]))

@@ -1,9 +1,12 @@
-"""The samples of a shard, one after the other, each whole and its own; nothing is unpickled, nothing decoded yet."""
+"""The samples of a shard, one after the other, each whole and its own; nothing is unpickled."""
 
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple
 
-from manifests.sample import IMAGES, check_seal
+import numpy as np
+
+from manifests.arrays import unpack
+from manifests.sample import IMAGES, check_seal, decode_words
 from stages.shards.tar import Member, Readable, members, members_passed, refuse
 
 
@@ -56,6 +59,20 @@ def checked(sample: Packed) -> Packed:
     except ValueError as e:
         refuse(sample.shard, sample.offset, f"sample {sample.sample_id} {e}")
     return sample
+
+
+def opened(sample: Packed) -> tuple[dict, dict[str, np.ndarray]]:
+    """A sample's words and arrays. Raises BadShard."""
+    words = decoded(sample, "json", lambda: decode_words(sample.words, sample.sample_id))
+    return words, decoded(sample, "npz", lambda: unpack(sample.labels))
+
+
+def decoded(sample: Packed, name: str, work: Callable[[], Any]) -> Any:
+    """What `work` makes of the sample's member `name`. Raises BadShard."""
+    try:
+        return work()
+    except Exception as e:  # whatever a decoder makes of bytes that somebody prepared for it
+        refuse(sample.shard, sample.offset, f"the {name} of sample {sample.sample_id} does not decode ({' '.join(str(e).split())})")
 
 
 def _threes(found: Iterator[Member], shard: str) -> Iterator[tuple[Member, Member, Member]]:
