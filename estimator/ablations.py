@@ -106,7 +106,7 @@ class Bench:
         return folder
 
     def _scores(self, path: Path) -> Scores:
-        net, config, _ = load_model(path, Skeleton(load_body(self.body)))
+        net, config = load_model(path, Skeleton(load_body(self.body)))
         with fixed_threads():
             return self.judge.scores(Said(*predict_all(net, self.judge.samples, config.batch)))
 

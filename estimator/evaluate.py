@@ -77,7 +77,7 @@ def evaluate(
 def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path, fit: bool) -> tuple[Judge, dict[str, Said]]:
     """What each method says of the val split, in px of the largest pictures that a model looks at."""
     skeleton = Skeleton(load_body(body))
-    nets = {file.parent.name: load_model(file, skeleton)[:2] for file in files}
+    nets = {file.parent.name: load_model(file, skeleton) for file in files}
     size = max(config.size for _, config in nets.values())
     nets = _bundled(skeleton, size) | nets
     samples = {side: list(Sketches(dataset, "val", side)) for side in {size, *(config.size for _, config in nets.values())}}
@@ -111,7 +111,7 @@ def _bundled(skeleton: Skeleton, size: int) -> dict[str, tuple[nn.Module, Estima
     words = json.loads((BUNDLED / WORDS).read_bytes())
     if words["config"]["size"] > size or words["body"] != skeleton.digest():
         return {}
-    return {OURS: load_model(BUNDLED / MODEL, skeleton)[:2]}
+    return {OURS: load_model(BUNDLED / MODEL, skeleton)}
 
 
 def say_mean(train: Sketches, count: int) -> Said:

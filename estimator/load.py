@@ -191,7 +191,7 @@ def read_net(folder: Path, body: Path | None) -> Network:
     """A finished training's network, for use. Raises UserError naming the folder."""
     if finished(folder) is None:
         raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
-    net, config, _ = load_model(folder / MODEL, Skeleton(load_body(body)))
+    net, config = load_model(folder / MODEL, Skeleton(load_body(body)))
     return Network(net, config.size, config.model)
 
 

@@ -40,8 +40,8 @@ def build(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module
     return MODELS[config.model](config, skeleton, mean_pose)
 
 
-def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, dict]:
-    """A trained model, ready to predict on its device; its config; and the words it was saved with.
+def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator]:
+    """A trained model, ready to predict on its device, and its config.
 
     Raises UserError for a file that is no model, or was trained with another body, generator, detector or codes.
     """
@@ -55,4 +55,4 @@ def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator, di
         raise UserError(f"{path}: trained with another {', '.join(changed)}; train the estimator again")
     net = build(config, skeleton, torch.eye(3).expand(24, 3, 3))
     net.load_state_dict(weights)
-    return net.to(default_device()).eval(), config, words
+    return net.to(default_device()).eval(), config

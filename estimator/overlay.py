@@ -54,9 +54,9 @@ def _body(body: BodyModel, figure: Figure, shape: Posed, matrix: np.ndarray, siz
     return shade(made), made.depth > 0
 
 
-def from_side(body: BodyModel, figure: Figure, shape: Posed, angle: float = np.pi / 2, size: int = SIDE) -> np.ndarray:
-    """The shaded body (size, size, 3), filling the picture, by a viewer who walked by `angle` about the upright to the drawing's right."""
-    turn = about("y", angle)
+def from_side(body: BodyModel, figure: Figure, shape: Posed, size: int = SIDE) -> np.ndarray:
+    """The shaded body (size, size, 3), filling the picture, by a viewer to the drawing's right."""
+    turn = about("y", np.pi / 2)
     turned = Posed(shape.vertices @ turn.T, shape.joints @ turn.T, shape.joints16 @ turn.T)
     low, high = turned.vertices.min(0), turned.vertices.max(0)
     camera_K = intrinsics(_FAR * _FILL * size / max((high - low)[:2].max(), 1e-3), size)

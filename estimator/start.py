@@ -24,7 +24,7 @@ def starting_weights(config: Estimator, skeleton: Skeleton) -> dict[str, Tensor]
     """The weights of a finished training, its confidence as it was before it was calibrated: that is done anew at the end of this one.
 
     Raises UserError where there is none, and for those of another model or size."""
-    net, was, _ = load_model(_file(config), skeleton)
+    net, was = load_model(_file(config), skeleton)
     for name in _SAME:
         if getattr(was, name) != getattr(config, name):
             raise UserError(f"estimator.start: {config.start} has {name} {getattr(was, name)}, the recipe {getattr(config, name)}")

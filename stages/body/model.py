@@ -78,19 +78,17 @@ class BodyModel:
         joints, marks = posed_points(poses, rests, scales, CARRIERS, self.tree.parents, self.tree.child, self.tree.whole)
         return joints, np.concatenate([joints, marks], 1)[:, _JOINTS_16]
 
-    def vertices(
-        self, pose: np.ndarray, betas: np.ndarray, bone_scales: np.ndarray | None = None, only: np.ndarray | slice = slice(None)
-    ) -> np.ndarray:
-        """Posed vertices (V, 3), or those that `only` picks."""
+    def vertices(self, pose: np.ndarray, betas: np.ndarray, bone_scales: np.ndarray | None = None) -> np.ndarray:
+        """Posed vertices (V, 3)."""
         turns = matrix_from_axis_angle(pose)
         moves = self.bone_moves(turns, betas, bone_scales)
-        return skin(self._rest_vertices(turns, betas, only), self.bones[only], self.weights[only], *moves)
+        return skin(self._rest_vertices(turns, betas), self.bones, self.weights, *moves)
 
     def vertices_and_normals(self, pose: np.ndarray, betas: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Posed vertices (V, 3), and normals (V, 3) of the rest pose turned along with them, about of unit length."""
         turns = matrix_from_axis_angle(pose)
         linear, joints, placed = self.bone_moves(turns, betas, None)
-        posed = skin(self._rest_vertices(turns, betas, slice(None)), self.bones, self.weights, linear, joints, placed)
+        posed = skin(self._rest_vertices(turns, betas), self.bones, self.weights, linear, joints, placed)
         origin = np.zeros_like(joints)
         return posed, skin(normals, self.bones, self.weights, linear, origin, origin)
 
@@ -111,11 +109,11 @@ class BodyModel:
         """Joints and landmarks (J + 3, 3) of the rest pose."""
         return self.points + self.point_dirs[..., : len(betas)] @ np.asarray(betas, np.float64)
 
-    def _rest_vertices(self, turns: np.ndarray, betas: np.ndarray, only: np.ndarray | slice) -> np.ndarray:
-        rest = shaped(self.template[only], self.shapedirs[only], np.asarray(betas, np.float64))
+    def _rest_vertices(self, turns: np.ndarray, betas: np.ndarray) -> np.ndarray:
+        rest = shaped(self.template, self.shapedirs, np.asarray(betas, np.float64))
         if self.posedirs is None:
             return rest
-        return rest + self.posedirs[only] @ (turns[1:] - np.eye(3)).ravel()
+        return rest + self.posedirs @ (turns[1:] - np.eye(3)).ravel()
 
 
 def load_body(path: Path | None = None, whole: bool = False) -> BodyModel:

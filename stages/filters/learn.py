@@ -16,15 +16,15 @@ _RIDGE, _STEPS = 1.0, 30
 _DIGITS = 4
 
 
-def learn(detector: Detector, seed: int = SEED, count: int = ERASED) -> np.ndarray:
-    """Weights (6,) of EVIDENCE and a constant, by logistic regression on `count` limbs that are missing and those that are there."""
-    book, rows, gone = Sketchbook(seed), list[dict](), list[Limb]()
+def learn(detector: Detector) -> np.ndarray:
+    """Weights (6,) of EVIDENCE and a constant, by logistic regression on ERASED limbs that are missing and those that are there."""
+    book, rows, gone = Sketchbook(SEED), list[dict](), list[Limb]()
     for row, drawn in book.pages():
         limb = erasable_limb(drawn)
         if limb:
             rows.append({**row, "image": png(erased(drawn, limb))})
             gone.append(_as_judged(limb.joints))
-        if len(rows) == count:
+        if len(rows) == ERASED:
             break
     return weights_of(looks_at(detector, rows), gone, looks_at(detector, book.rows))
 

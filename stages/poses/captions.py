@@ -53,11 +53,6 @@ def measured(joints: np.ndarray) -> list[Measures]:
     return [Measures._make([*row[:5], *zip(row[5::2], row[6::2], strict=True)]) for row in table.tolist()]
 
 
-def caption(joints: np.ndarray, action: str = "", gestures: tuple[str, ...] = ()) -> str:
-    """Words for SMPL joints (24, 3), such as `a figure running, right arm raised, in profile to the left`."""
-    return words(measured(joints[None])[0], action, gestures)
-
-
 def words(m: Measures, action: str = "", gestures: tuple[str, ...] = ()) -> str:
     """Words for a pose. Known words for action and gestures go before the rules."""
     parts = [action or stance(m), *(gestures or arms(m)), facing(m)]

@@ -42,14 +42,13 @@ def places(file: BinaryIO, shard: str) -> list[Place]:
     return [Place(three[0].sample_id, three[0].header, tuple((m.offset, m.size) for m in three)) for three in threes]
 
 
-def sample_at(file: BinaryIO, shard: str, place: Place, check: bool = True) -> Packed:
+def sample_at(file: BinaryIO, shard: str, place: Place) -> Packed:
     """One sample of an open shard. Raises BadShard."""
     parts = []
     for offset, size in place.parts:
         file.seek(offset)
         parts.append(file.read(size))
-    sample = Packed(place.sample_id, shard, place.offset, *parts)
-    return checked(sample) if check else sample
+    return checked(Packed(place.sample_id, shard, place.offset, *parts))
 
 
 def checked(sample: Packed) -> Packed:

@@ -82,7 +82,7 @@ def test_a_camera_is_found_again_and_heeds_the_weights():
 
 def test_a_figure_in_use_lies_on_the_joints_that_were_read(skeleton):
     """No camera near by lays it better; while it learns, the camera is the network's own."""
-    net, _, _ = load_model(OURS / MODEL, skeleton)
+    net, _ = load_model(OURS / MODEL, skeleton)
     pictures = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         learning, used = net.train()(pictures), net.eval()(pictures)

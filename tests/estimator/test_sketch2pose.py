@@ -27,6 +27,7 @@ from stages.annotated.reader import read_annotated
 from stages.body.model import load_body
 from stages.detector.detect import Detector, load_detector
 from stages.detector.weights import BUNDLED, POSE, write_half
+from stages.tensorfile import read_tensors
 from tests.estimator.figures import TINY
 
 SMALL = CodesSize(tokens=4, codes=8, code=4, width=16, layers=1)
@@ -114,7 +115,8 @@ def test_a_model_knows_what_it_was_trained_on(dataset, tiny_generator, tmp_path,
     copytree(tiny_generator, tmp_path / "drawer")
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
     monkeypatch.chdir("/")  # from where no part is found by its relative path
-    _, _, words = load_model(path, Skeleton(load_body()))
+    load_model(path, Skeleton(load_body()))
+    words = read_tensors(path)[1]
     config = config.model_copy(update={name: tmp_path / path for name, path in parts.items()})
     assert words["frozen"] == digests(config) and words["frozen"].keys() == {"generator", "detector", "codes"}
     (tmp_path / "drawer" / "README.md").write_text("words change nothing")

@@ -32,6 +32,7 @@ def _joined() -> np.ndarray:
 
 
 _JOINED = _joined()
+_REACH = 4.0  # px over which one line carries on another
 _STEP = 0.045  # metres of depth that make an edge between pieces which grow together
 
 
@@ -128,11 +129,11 @@ def _link_once_more(out: list[Line], before: list[Line]) -> list[Line]:
     return out if len(out) == len(before) else _link(out)
 
 
-def _next(line: Line, others: list[Line], reach: float = 4.0) -> int | None:
+def _next(line: Line, others: list[Line]) -> int | None:
     """Index of the line that carries on where this one ends."""
     end, way = line.points[-1], _way(line.points[-5:])
     for k, other in enumerate(others):
-        if np.abs(other.points[0] - end).max() <= reach and way @ _way(other.points[:5]) > 0.4:
+        if np.abs(other.points[0] - end).max() <= _REACH and way @ _way(other.points[:5]) > 0.4:
             return k
     return None
 

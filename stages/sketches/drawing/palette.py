@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+_APART = 70.0  # least distance in RGB at which a paint stands out
+
 
 @dataclass(frozen=True)
 class Paint:
@@ -59,9 +61,9 @@ def shade(rgb: np.ndarray, amount: float) -> np.ndarray:
     return np.clip(rgb * (1 - amount) + np.array([0, 2, 22], np.float32) * amount, 0, 255)
 
 
-def far_from(rng: np.random.Generator, paints: tuple[Paint, ...], others: list[Paint], least: float = 70) -> Paint:
+def far_from(rng: np.random.Generator, paints: tuple[Paint, ...], others: list[Paint]) -> Paint:
     """A paint that stands out against the others; the farthest of a few where none does."""
     draws = [pick(rng, paints) for _ in range(6)]
     gaps = [min((float(np.linalg.norm(p.array - o.array)) for o in others), default=1e9) for p in draws]
-    good = [p for p, gap in zip(draws, gaps, strict=True) if gap >= least]
+    good = [p for p, gap in zip(draws, gaps, strict=True) if gap >= _APART]
     return good[0] if good else draws[int(np.argmax(gaps))]

@@ -8,6 +8,7 @@ from torch import Tensor
 _REACH = 3.0  # px at 256: a line is darker or lighter than what lies so far around it
 _CONTRAST = 14.0  # grey levels
 _SLACK = 1  # px that a line may stray
+_SCALES = 3  # at which gradients are compared
 
 
 def line_mask(picture: np.ndarray) -> np.ndarray:
@@ -40,14 +41,14 @@ def line_weights(pictures: Tensor) -> Tensor:
     return ((grey - low).abs() * 4).clamp(max=1)
 
 
-def gradient_gap(pictures: Tensor, copies: Tensor, scales: int = 3) -> Tensor:
+def gradient_gap(pictures: Tensor, copies: Tensor) -> Tensor:
     """Mean difference of the gradients in x and y, at full, half and quarter size: stands in for a perceptual loss."""
     gap = pictures - copies
     total = gap.new_zeros(())
-    for scale in range(scales):
+    for scale in range(_SCALES):
         gap = torch.nn.functional.avg_pool2d(gap, 2) if scale else gap
         total = total + (gap[..., 1:] - gap[..., :-1]).abs().mean() + (gap[..., 1:, :] - gap[..., :-1, :]).abs().mean()
-    return total / scales
+    return total / _SCALES
 
 
 def _wide(mask: np.ndarray) -> np.ndarray:
