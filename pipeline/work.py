@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -13,14 +12,12 @@ from manifests.schema import FAILED
 from manifests.stage import KEEP, Context, Stage, environment
 from pipeline.commit import Marker, UnitSink, failed_name, sound_marker, table_name
 from pipeline.decisions import FILE, read_decisions, summary
-from pipeline.isolation import STRIKES, Deaths, Failure, isolate
+from pipeline.isolation import STRIKES, Deaths, Failure, Trying, isolate
 from pipeline.node import once_per_node
 from pipeline.partitions import Partition
 from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 from pipeline.tables import Inputs, Reader
-
-Trying = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ import argparse
 import io
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,34 +30,11 @@ from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.easel import Easel, held_out
 from stages.sketches.generator.evaluate import recipe_for
 from stages.sketches.generator.words import phrases
+from tests.timing import Clock, seconds
 
 STEPS, GUIDANCE = 50, 7.5  # what such scripts ask for
 FEW = 8
 DTYPE = {"cpu": torch.float32, "cuda": torch.float16}  # what the script loads the model in: diffusers' default, and its advice for GPUs
-
-
-class Clock:
-    """Seconds inside networks."""
-
-    def __init__(self, device: str):
-        self.spent, self.device = 0.0, device
-
-    def watch(self, owner: Any, name: str) -> None:
-        """Count the calls of a method."""
-        whole = getattr(owner, name)
-
-        def timed(*args, **kwargs):
-            began = self._now()
-            made = whole(*args, **kwargs)
-            self.spent += self._now() - began
-            return made
-
-        setattr(owner, name, timed)
-
-    def _now(self) -> float:
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
 
 
 def script(pipeline: Any, easel: Easel, table: pa.Table, steps: int, guidance: float) -> None:
@@ -98,17 +73,10 @@ def share(easel: Easel, table: pa.Table, device: str) -> float:
     """Share of the stage's wall time inside the networks."""
     painter, clock = easel.stage.artist.painter, Clock(device)
     for owner, name in (painter, "_pass"), (painter, "_control"), (painter, "_decode"), (painter._embed, "forward"):
-        clock.watch(owner, name)
-    clock.watch(painter.pipeline, "encode_prompt")
+        clock.watch("networks", owner, name)
+    clock.watch("networks", painter.pipeline, "encode_prompt")
     taken = seconds(partial(easel.draw, table, 1))  # other prompts than before: none is known
-    return clock.spent / taken
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one piece of work."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    return clock.spent["networks"] / taken
 
 
 def _opened(model: Path, dtype: torch.dtype, device: str) -> Any:

@@ -10,7 +10,6 @@ import argparse
 import json
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from manifests.errors import command
 from manifests.skeleton import STYLES
 from stages.library.studio import Studio, recipe_of
 from stages.scan import read_scan
+from tests.timing import Clock
 
 SEED, SIZE = 61, 256
 COUNT, BATCH = 60, 32
@@ -33,25 +33,6 @@ TIMED = ("scan", "finder", "joints", "network", "fit")
 FIGURES = "figures"  # the rest
 
 Parts = dict[str, float]  # ms a sketch of each part, and of "all"
-
-
-class Clock:
-    """Seconds inside functions, by part."""
-
-    def __init__(self) -> None:
-        self.spent: Counter[str] = Counter()
-
-    def watch(self, part: str, owner: Any, name: str) -> None:
-        """Count the calls of a method, or of a module's function."""
-        whole = getattr(owner, name)
-
-        def timed(*args, **kwargs):
-            began = time.perf_counter()
-            made = whole(*args, **kwargs)
-            self.spent[part] += time.perf_counter() - began
-            return made
-
-        setattr(owner, name, timed)
 
 
 def sketches(folder: Path, count: int) -> list[Path]:

@@ -28,6 +28,7 @@ from pipeline.run import run
 from pipeline.store import Store
 from pipeline.tables import Inputs
 from tests.simulated import milliseconds
+from tests.timing import seconds
 
 PARTITIONS, ROWS, BUSY_S = 300, 8, 0.1
 SCHEDULES = (1_000, 10_000, 100_000)
@@ -65,12 +66,6 @@ def bare_loop(folder: Path, part: slice) -> None:
             pq.write_table(stage.process(partition.rows(), ctx), file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
-
-
-def seconds(work) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def bare_loops(folder: Path, *parts: slice) -> None:

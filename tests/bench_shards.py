@@ -11,7 +11,6 @@ import os
 import statistics
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from stages.shards.stage import Shards
 from stages.shards.tar import write_end, write_member
 from tests.estimator.figures import stick_row, write_index
 from tests.sticks import TABLES, recipe
+from tests.timing import seconds
 
 # A shard as the default recipe packs it; fewer samples are read, as decoding takes long.
 SAMPLES, READ, ROUNDS, SIDE = 1000, 200, 5, 256
@@ -83,12 +83,6 @@ def ours(folder: Path, check: bool) -> None:
     """Every sample by our reader."""
     for _ in SkepDataset(folder, check=check):
         pass
-
-
-def seconds(work: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def medians(**works: Callable[[], None]) -> dict[str, float]:
