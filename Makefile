@@ -130,7 +130,7 @@ push: $(READY) ## copy the dataset of RUN to URL, checked there; goes on where i
 export: $(READY) ## write the dataset of RUN as FORMAT (hmr2 or coco) into OUT
 	$(SKEP) export $(RUN) $(OUT) --format $(FORMAT)
 
-val-600: $(READY) ## draw the 600 held-out samples again and check that they are those in the package
+val-600: $(READY) ## draw 600 held-out samples and freeze them in the package, where none are
 	$(SKEP) run val-600 --run runs/val-600
 	$(BIN)/python -m stages.shards.held_out runs/val-600
 
