@@ -13,7 +13,7 @@ import pyarrow as pa
 from manifests.errors import UserError
 from manifests.randomness import generator
 from manifests.recipe import Recipe, Section
-from manifests.schema import LOSSES
+from manifests.schema import LOSSES, REASON, SAMPLE_ID
 
 Scope = Literal["partition", "dataset"]
 KEEP, REJECT = "keep", "reject"  # what a reviewer may decide
@@ -111,7 +111,8 @@ class Stage(ABC):
     name, version: change the version when the same config would give other data.
     config: dotted recipe keys that the stage reads; all that its fingerprint covers.
     scope: `partition` stages run on each unit alone, a `dataset` stage sees all of them at once.
-    reads, writes: columns. A table with `sample_id` answers for every row it was given, in the same order;
+    reads, writes: columns. A table with `sample_id` answers for every row it was given, in the same order, and of a partition stage
+    has `reason`: why a row goes no further, empty where it does;
     a dataset stage that writes `shard` decides the units of the partition stages after it, and may ask for more.
     told: columns of its own table that `facts` wants.
     heeds_decisions: a dataset stage that follows what reviewers decided. It is given the samples that they keep although the
@@ -127,6 +128,12 @@ class Stage(ABC):
     told: ClassVar[tuple[str, ...]] = ()
     resources: ClassVar[Resources] = Resources()
     heeds_decisions: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        columns = cls.writes.names if "writes" in cls.__dict__ else []
+        if cls.scope == "partition" and SAMPLE_ID.name in columns and REASON.name not in columns:
+            raise TypeError(f"{cls.__name__}.writes: expected `{REASON.name}` beside `{SAMPLE_ID.name}`, why a row goes no further")
 
     def __init__(self, config: Config):
         self.cfg = config

@@ -14,14 +14,23 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 import typer
 from PIL import Image
 
+from manifests import schema
+from manifests.recipe_files import load_recipe
+from manifests.skeleton import EDGES
+from manifests.stage import Config, Context, Stage
 from pipeline.cli import app
 from stages.body.camera import intrinsics
 from stages.body.figure import make_figure
 from stages.body.model import load_body
+from stages.filters.look import Look
+from stages.pictures import decode, png
+from stages.poses import sources
+from stages.sketches.drawing import stick
 
 ROOT = Path(__file__).parents[1]
 DRAWINGS = ROOT / "tests" / "data" / "drawings"
@@ -192,3 +201,28 @@ def test_examples_run(example, smoke_run, tmp_path, monkeypatch):
 def _single(example: str) -> str:
     """Workers would outlive the test's own process group; the rest is as it stands."""
     return example.replace("num_workers=4", "num_workers=0")
+
+
+def test_the_pieces_of_files_to_learn_from_work():
+    """A check, a style, a source and a stage, as CONTRIBUTING.md has them."""
+    known = {"EDGES": EDGES, "pa": pa, "cv2": cv2, "schema": schema, "decode": decode, "Stage": Stage, "Context": Context}
+    given: dict[str, Any] = {**vars(stick), **vars(sources), **known}
+    for lang, body in _FENCE.findall((ROOT / "CONTRIBUTING.md").read_text()):
+        if lang == "python":
+            exec(compile(body, "piece", "exec"), given)
+    figure = make_figure(load_body(), np.zeros((24, 3)), np.zeros(10), np.ones(24), np.array([0, 0, 4.0]), intrinsics(256, 256), 256)
+    canvas, words = given["paint"](figure, None, {}, np.random.default_rng(0), 256)
+    picture = canvas.picture.astype(np.uint8)
+    assert picture.std() > 5 and words == "a figure of wire"
+    small = Look(picture, "stick", figure.joints16_2d, np.full(16, 2), np.array([0.0, 100, 256, 150]), *[np.zeros(0)] * 5)
+    assert given["check"](small, 0.3) == (False, "a small figure", 50 / 256) and given["check"](small, 0.1)[0]
+    made = given["Still"]().make([10.0, 20.0])
+    assert made.turns.shape == (2, 24, 3, 3)
+    table = pa.table({"sample_id": ["stick-000000"], "image": [png(picture)]})
+    sharp = given["Blurred"](Config(load_recipe("smoke"), given["Blurred"].config)).process(table, Context.alone(0, "sharpness"))
+    assert sharp["sharpness"][0].as_py() > 1 and sharp["reason"].to_pylist() == [""]
+
+
+def test_a_stage_that_answers_for_rows_says_why_they_go_no_further():
+    with pytest.raises(TypeError, match=r"Silent\.writes: expected `reason`"):
+        type("Silent", (Stage,), {"writes": pa.schema([schema.SAMPLE_ID])})
