@@ -59,11 +59,11 @@ class _Source(Section):
 
 
 class _Clips(_Source):
-    """Recordings. `rate`: frames a second that stand for a recording; `mirror`: half of the poses as a mirror shows them."""
+    """Recordings."""
 
     path: GivenPath = Field(json_schema_extra={"content": True}, description="a file, or a folder that is searched for files")
-    rate: Annotated[float, Field(gt=0, le=1000)] = 10
-    mirror: bool = True
+    rate: Annotated[float, Field(gt=0, le=1000)] = Field(10, description="frames a second that stand for a recording")
+    mirror: bool = Field(True, description="half of the poses as a mirror shows them")
 
 
 class LimitsSource(_Source):
@@ -85,7 +85,7 @@ class BvhSource(_Clips):
 
     kind: Literal["bvh"]
     names: GivenPath | None = Field(None, json_schema_extra={"content": True})
-    up: Literal["auto", "y", "z"] = "auto"
+    up: Literal["auto", "y", "z"] = Field("auto", description="auto: how trunks are held on the whole")
 
 
 class DeepMimicSource(_Clips):
@@ -103,7 +103,7 @@ class AmassSource(_Clips):
     kind: Literal["amass"]
     genders: tuple[Gender, ...] = get_args(Gender)
     betas: Literal["drawn", "clip"] = "drawn"
-    up: Literal["auto", "y", "z"] = "auto"
+    up: Literal["auto", "y", "z"] = Field("auto", description="auto: how trunks are held on the whole")
 
 
 ClipSource = BvhSource | DeepMimicSource | AmassSource
@@ -113,8 +113,10 @@ Source = Annotated[LimitsSource | PriorSource | ClipSource, Field(discriminator=
 class Poses(Section):
     """How many samples the dataset shall hold and where poses come from."""
 
-    count: Count = Field(json_schema_extra=PLAN_ONLY)
-    oversample: Annotated[float, Field(ge=1)] = Field(1.15, json_schema_extra=PLAN_ONLY)
+    count: Count = Field(json_schema_extra=PLAN_ONLY, description="samples of the finished dataset")
+    oversample: Annotated[float, Field(ge=1)] = Field(
+        1.15, json_schema_extra=PLAN_ONLY, description="samples that are planned for each that is wanted, since some are rejected"
+    )
     sources: tuple[Source, ...] = (LimitsSource(weight=1), PriorSource(weight=2))
     captioner: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="folder of a BLIP-2 model; null: rules")
     facing_deg: Degrees = Field(35, description="standard deviation of the turn away from the viewer")
@@ -125,14 +127,16 @@ class Poses(Section):
 class Projections(Section):
     """Proportions, camera and picture size."""
 
-    size: Literal[128, 256, 512] = 256
+    size: Literal[128, 256, 512] = Field(256, description="pixels of a picture's side")
     bone_spread: Annotated[float, Field(ge=0, le=0.6)] = Field(0.12, description="sd of the log of each bone's factor")
     proportions: dict[Literal["realistic", "heroic", "chibi", "child", "long"], Weight] = {
         "realistic": 5, "heroic": 1, "chibi": 1, "child": 1, "long": 2,
     }  # fmt: skip
     elevation_deg: Annotated[float, Field(ge=0, le=60)] = Field(8, description="standard deviation of the view from above")
     high_share: Share = Field(0.08, description="share of views from 20 to 55 degrees above or below")
-    fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = (12, 45)
+    fov_deg: tuple[Annotated[float, Field(gt=0, lt=120)], Annotated[float, Field(gt=0, lt=120)]] = Field(
+        (12, 45), description="field of view, least and most"
+    )
     weak_share: Share = Field(0.15, description="share of cameras so far away that they are weak-perspective; the others draw fov_deg")
     fill: tuple[Fill, Fill] = Field((0.6, 0.92), description="share of the picture's side that the figure spans")
     crop_share: Share = Field(0.05, description="share of figures that the picture's border cuts")
@@ -152,7 +156,7 @@ class Diffusion(Section):
     colours: Literal["skep", "openpose"] = Field("skep", description="of the pose map: those that the model has learnt")
     steps: Count | None = Field(None, description="network passes a picture; null: what the model says, else 20")
     guidance: Annotated[float, Field(ge=1, le=30)] | None = Field(None, description="1 is none; null: what the model says, else 7.5")
-    batch: Annotated[int, Field(ge=1, le=1024)] = 8
+    batch: Annotated[int, Field(ge=1, le=1024)] = Field(8, description="pictures at once; halved where memory runs out")
     dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="bfloat16: fast where `skep doctor` says so")
     device: Literal["cpu", "cuda"] = "cpu"
     compile: bool = Field(False, description="torch.compile of U-Net, ControlNet and decoder; minutes at the start, for GPUs")
@@ -250,17 +254,17 @@ class Estimator(Section):
     start: Annotated[str, AfterValidator(_whole_start)] = Field(
         "", description="folder of a finished training to go on from, or `bundled`; empty: random weights"
     )
-    size: Literal[64, 96, 128, 192, 256] = 128
-    width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
+    size: Literal[64, 96, 128, 192, 256] = Field(128, description="pixels of the side of what it looks at")
+    width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = Field(32, description="channels of its first layer, a multiple of 8")
     groups: Literal[1, 2, 4, 8] = Field(1, description="of each norm; one is fastest on a CPU")
-    steps: Count = 600
+    steps: Count = Field(600, description="of training")
     batch: Count = Field(16, description="samples a step, over all ranks")
-    lr: Annotated[float, Field(gt=0, le=1)] = 2e-3
-    ema: Share = 0.99
+    lr: Annotated[float, Field(gt=0, le=1)] = Field(2e-3, description="greatest learning rate")
+    ema: Share = Field(0.99, description="of the averaged weights, which are what is kept")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="of the backbone's arithmetic in training")
     losses: Literal["skep", "paper"] = Field("skep", description="paper: the four of Sketch2PoseNet in place of ours")
     weights: dict[str, Weight] = Field({}, description="weights of losses that differ from the preset's; 0 leaves a loss out")
-    checkpoint_every: Count = 100
+    checkpoint_every: Count = Field(100, description="steps")
     workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
     styles: tuple[Style, ...] = Field(get_args(Style), description="styles to learn from")
     samples: Count | None = Field(None, description="learn from the first so many; null: from all")
@@ -302,10 +306,10 @@ class Plan(Section):
 class Recipe(Section):
     """A whole recipe. Source: manifests/recipes/*.yaml."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    styles: tuple[Style, ...] = get_args(Style)
-    partition_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(description="the dataset's")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of everything random")
+    styles: tuple[Style, ...] = Field(get_args(Style), description="samples are shared out among them")
+    partition_size: Annotated[int, Field(ge=1, le=100_000)] = Field(1000, description="samples that are committed and redone together")
     body: Body = Body()
     split: Split = Split()
     val: Val = Val()

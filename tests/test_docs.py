@@ -19,7 +19,7 @@ import pytest
 import typer
 from PIL import Image
 
-from manifests import schema
+from manifests import fields, schema
 from manifests.recipe_files import load_recipe
 from manifests.skeleton import EDGES
 from manifests.stage import Config, Context, Stage
@@ -201,6 +201,11 @@ def test_examples_run(example, smoke_run, tmp_path, monkeypatch):
 def _single(example: str) -> str:
     """Workers would outlive the test's own process group; the rest is as it stands."""
     return example.replace("num_workers=4", "num_workers=0")
+
+
+def test_every_field_of_a_recipe_is_told():
+    """`python -m manifests.fields > docs/fields.md` after a change."""
+    assert (ROOT / "docs" / "fields.md").read_text() == fields.page()
 
 
 def test_the_pieces_of_files_to_learn_from_work():

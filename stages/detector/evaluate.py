@@ -100,8 +100,8 @@ def contact_sheet(drawings: Drawings, found: Detections) -> np.ndarray:
     return grid(cells, _COLUMNS)
 
 
-def evenly(drawings: Drawings, each: int) -> Drawings:
-    """The first `each` drawings of every style."""
+def evenly(drawings: Drawings, each: int | None) -> Drawings:
+    """The first `each` drawings of every style, or all, style after style."""
     rows = [np.flatnonzero(drawings.styles == i)[:each] for i in range(len(STYLES))]
     return drawings.only(np.concatenate(rows))
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--library", type=Path, required=True, help="drawings of stages.library.draw, the split val")
     parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
     parser.add_argument("--finder", type=Path, help="folder of a pretrained person detector, in place of our finder")
-    parser.add_argument("--each", type=int, default=60, help="drawings of each style")
+    parser.add_argument("--each", type=int, help="drawings of each style; default: all")
     parser.add_argument("--no-flip", action="store_true", help="do not look at the mirror images")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of what was found, a PNG")
     parser.add_argument("--threads", type=int, default=1)
