@@ -25,6 +25,7 @@ from tests.toy_run import WORKERS, recipe
 STRIKES = 7
 PASSAGES = 10
 SHARE_OF_RANDOM_KILLS = 0.35
+MOMENTS_S = 0.6  # after the first unit, within which a kill may come
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Campaign:
 
     def __init__(self, folder: Path, seed: int, ray: str | None = None):
         self.folder, self.ray, self.rng, self.tally = folder, ray, random.Random(seed), Tally()
+        self._starts = folder / "starts"  # a word for every unit that was begun
         folder.mkdir(parents=True, exist_ok=True)
         run(recipe(), str(folder / "reference"), SPECS, quiet=True)
         self.expected = tree(folder / "reference")
@@ -59,7 +61,7 @@ class Campaign:
     def _one_run(self) -> None:
         run_folder, before = self.folder / "run", self.tally.total
         shutil.rmtree(run_folder, ignore_errors=True)
-        (self.folder / "starts").write_text("")
+        self._starts.write_text("")
         while self._launch(run_folder) != 0:
             pass
         self.tally.runs += 1
@@ -71,13 +73,14 @@ class Campaign:
         flags.mkdir()
         points = [(self.rng.choice(POINTS), self.rng.randint(1, PASSAGES)) for _ in range(self.rng.randint(3, STRIKES))]
         strikes = [(*p, self.rng.choice(("self", "self", "self", "parent"))) for p in dict.fromkeys(points)]
-        plan_file(self.folder).write_text(json.dumps({"strikes": strikes, "flags": str(flags), "starts": str(self.folder / "starts")}))
+        plan_file(self.folder).write_text(json.dumps({"strikes": strikes, "flags": str(flags), "starts": str(self._starts)}))
         command = [sys.executable, "-m", "tests.toy_run", str(run_folder), *([self.ray] if self.ray else [])]
+        begun = self._starts.stat().st_size
         process = subprocess.Popen(
             command, env=os.environ | environment(self.folder), start_new_session=True, stderr=subprocess.PIPE, text=True
         )
         if self.rng.random() < SHARE_OF_RANDOM_KILLS:
-            self._kill_at_random(process)
+            self._kill_at_random(process, begun)
         said = process.communicate(timeout=240)[1]
         self.tally.kills.update(f.name.rpartition("-")[0].rpartition("-")[0] for f in sorted(flags.iterdir()))
         if process.returncode not in (0, -signal.SIGKILL):
@@ -85,13 +88,14 @@ class Campaign:
             return 0
         return process.returncode
 
-    def _kill_at_random(self, process: subprocess.Popen) -> None:
-        """The launcher alone, or all processes of this machine that belong to it, or one worker that it has to notice."""
-        try:
-            process.wait(self.rng.uniform(0.3, 4.0 if self.ray else 2.0))
+    def _kill_at_random(self, process: subprocess.Popen, begun: int) -> None:
+        """Some time after the launch has begun a unit: the launcher alone, or all processes of this machine that belong to it, or one
+        worker that it has to notice."""
+        while self._starts.stat().st_size == begun:
+            if _ends_within(process, 0.02):
+                return
+        if _ends_within(process, self.rng.uniform(0, MOMENTS_S)):
             return
-        except subprocess.TimeoutExpired:
-            pass
         children = psutil.Process(process.pid).children()
         target = self.rng.choice(("launcher", "group", "worker"))
         if target == "worker" and children:
@@ -105,7 +109,7 @@ class Campaign:
         self.tally.kills["random"] += 1
 
     def _judge(self, run_folder: Path, kills: int) -> None:
-        starts = Counter((self.folder / "starts").read_text().split())
+        starts = Counter(self._starts.read_text().split())
         again = sum(starts.values()) - len(starts)
         self.tally.repeated = max(self.tally.repeated, again)
         if tree(run_folder) != self.expected:
@@ -114,3 +118,11 @@ class Campaign:
             self.tally.wrong.append("a temporary file was left")
         if again > kills * WORKERS:
             self.tally.wrong.append(f"{again} units were begun again after {kills} kills")
+
+
+def _ends_within(process: subprocess.Popen, seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False

@@ -88,7 +88,7 @@ def test_hands_come_out_of_sleeves(dressed):
     for figure, worn in dressed:
         hand = np.isin(figure.part, [21, 22, 23, 24]) & ~np.isin(worn.region, [HAIR, HAT])
         palm = np.isin(figure.part, [23, 24]) & hand
-        assert (worn.region[palm] == SKIN).mean() > 0.9 if palm.sum() > 20 else True
+        assert palm.sum() > 20 and (worn.region[palm] == SKIN).mean() > 0.9
 
 
 def test_limbs_that_the_body_shows_stay_readable(dressed):
@@ -133,5 +133,5 @@ def test_hats_sit_on_the_head(figures):
             shown = (worn.region == HAT).astype(np.uint8)
             skull = cv2.dilate((figure.part == 16).astype(np.uint8), np.ones((3, 3), np.uint8))
             count, _, _, _ = cv2.connectedComponentsWithStats(shown)
-            assert shown.sum() == 0 or (shown & skull).any()
+            assert (shown & skull).any()
             assert count <= 3

@@ -2,9 +2,11 @@
 
 import io
 import json
+import pickle
 import pickletools
 import shutil
 import tarfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from manifests.arrays import unpack
 from manifests.dataset import CARD, FILE, Dataset
 from manifests.errors import UserError
+from manifests.skeleton import JOINTS
 from pipeline.push import files, push
 from pipeline.store import Store
+from stages.annotated.keypoints import LIMBS
 from stages.annotated.reader import read_annotated
 from stages.exports.coco import export_coco
 from stages.exports.figures import Body, exported
@@ -58,12 +62,28 @@ def test_tars_of_4d_humans_hold_an_image_and_a_list_of_plain_arrays(smoke_run, t
         assert data == (tmp_path / "b" / shard.shard).read_bytes()
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             names = tar.getnames()
-            pickled = list(pickletools.genops(tar.extractfile(names[1]).read()))
-            called = {arg for op, arg, _ in pickled if op.name == "BINUNICODE"}
-            named = {arg for op, arg, _ in pickled if "GLOBAL" in op.name}
+            members = {name: tar.extractfile(name).read() for name in names}
+        pickled = list(pickletools.genops(members[names[1]]))
+        called = {arg for op, arg, _ in pickled if op.name == "BINUNICODE"}
+        named = {arg for op, arg, _ in pickled if "GLOBAL" in op.name}
         assert [n.partition(".")[2] for n in names] == ["png", "data.pyd"] * shard.samples
         assert {"body_pose", "extra_info"} <= called
         assert named == {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype"}  # numpy 1 has these, too
+        for sample in exported(dataset, shard):
+            assert members[f"{sample.sample_id}.png"] == sample.image
+            (words,) = _Arrays(io.BytesIO(members[f"{sample.sample_id}.data.pyd"])).load()
+            truth = sample.labels
+            np.testing.assert_array_equal(words["body_pose"].reshape(24, 3), truth["pose"])
+            np.testing.assert_array_equal(words["betas"], truth["betas"])
+            np.testing.assert_allclose(words["center"], (truth["bbox"][:2] + truth["bbox"][2:]) / 2, rtol=1e-5)
+
+
+class _Arrays(pickle.Unpickler):
+    """Knows what arrays are made of, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        made_of = {"_reconstruct": np._core.multiarray._reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}
+        return made_of[name]
 
 
 def test_coco_is_read_again_by_our_own_reader(smoke_run, tmp_path):
@@ -74,9 +94,13 @@ def test_coco_is_read_again_by_our_own_reader(smoke_run, tmp_path):
         samples = {s.sample_id: s for shard in dataset.shards(split) for s in exported(dataset, shard)}
         assert sorted(a.path.stem for a in found) == sorted(samples)
         for annotated in found:
-            truth = samples[annotated.path.stem].labels["joints2d"]
-            wrists = [j for j in (4, 7) if annotated.known[j]]
-            assert np.abs(annotated.joints[wrists] - truth[wrists]).max(initial=0) < 4
+            truth = samples[annotated.path.stem].labels
+            limbs = [JOINTS.index(name) for name in LIMBS]
+            known = [j for j in limbs if truth["visibility"][j]]
+            assert known and annotated.known[known].all()
+            assert np.abs(annotated.joints[known] - truth["joints2d"][known]).max() < 1
+            np.testing.assert_array_equal(annotated.visibility[limbs], truth["visibility"][limbs])
+            np.testing.assert_allclose(annotated.box, truth["bbox"].clip(0, 128), atol=0.02)
     words = json.loads((tmp_path / "annotations/person_keypoints_train.json").read_text())
     assert all(a["area"] > 0 and len(a["keypoints"]) == 51 for a in words["annotations"])
 
@@ -111,7 +135,7 @@ def test_numpy_reads_labels_as_they_are(smoke_run):
 
 @pytest.mark.parametrize("scheme", ["folder", "memory", "s3"])
 def test_a_push_is_checked_there_and_goes_on(smoke_run, tmp_path, s3, scheme):
-    url = {"folder": str(tmp_path / "there"), "memory": "memory://pushed", "s3": f"{s3}/pushed"}[scheme]
+    url = {"folder": str(tmp_path / "there"), "memory": f"memory://{tmp_path.name}-pushed", "s3": f"{s3}/pushed"}[scheme]
     dataset, said = Dataset(smoke_run), []
     assert push(dataset, url, said.append) == len(files(dataset)) and said[-1] == f"{FILE}: sent"
     assert push(dataset, url, said.append) == 0
@@ -124,7 +148,7 @@ def test_a_push_is_checked_there_and_goes_on(smoke_run, tmp_path, s3, scheme):
 
 @pytest.mark.parametrize("scheme", ["folder", "memory"])
 def test_of_an_older_dataset_nothing_stays_beside_the_new_one(smoke_run, tmp_path, scheme):
-    url = {"folder": str(tmp_path / "there"), "memory": "memory://older"}[scheme]
+    url = {"folder": str(tmp_path / "there"), "memory": f"memory://{tmp_path.name}-older"}[scheme]
     dataset, there, said = Dataset(smoke_run), Store(url), []
     last = dataset.index.shards[-1]
     more, table = (

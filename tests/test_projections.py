@@ -11,10 +11,11 @@ from PIL import Image
 from manifests import schema
 from manifests.errors import UserError, command
 from manifests.recipe import Recipe
-from manifests.skeleton import JOINTS, LIMB_PAIRS, MIRROR
+from manifests.skeleton import CHILDREN, JOINTS, LIMB_PAIRS, MIRROR, PARENTS
 from manifests.stage import Config, Context
 from pipeline.page import page
 from stages.body.camera import FRONT, focal_of, intrinsics, project, view_from
+from stages.body.contacts import ContactFinder
 from stages.body.figure import make_figure
 from stages.body.model import load_body
 from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, mirror
@@ -103,11 +104,16 @@ def test_both_bodies_share_the_pelvis(poses, rows):
         assert np.abs(plain[0] - figure.joints[0]).max() < 1e-9
 
 
-def test_labels_follow_from_the_drawn_joints(rows):
-    data = arrays(rows)
-    steps = np.stack([labels.depth_step(j) for j in data["joints3d_drawn"]])
-    assert np.abs(steps - data["depth_step"]).max() < 5e-5
-    assert ((data["foreshortening"] >= 0) & (data["foreshortening"] <= 1)).all()
+def test_every_label_follows_from_the_figure_that_is_drawn(poses, rows):
+    data, betas, finder = arrays(rows), schema.to_numpy(poses, "betas"), ContactFinder(BODY)
+    for i, figure in figures(poses, rows):
+        edges = figure.joints16[CHILDREN] - figure.joints16[PARENTS]
+        assert np.abs(edges[:, 2] - data["depth_step"][i]).max() < 1e-4
+        flat = np.linalg.norm(edges[:, :2], axis=1) / np.linalg.norm(edges, axis=1)
+        assert np.abs(flat - data["foreshortening"][i]).max() < 1e-4
+        np.testing.assert_array_equal(data["limb_order"][i], labels.limb_order(figure.joints16, figure.camera_K))
+        np.testing.assert_array_equal(data["contacts"][i], finder.contacts(data["pose"][i].astype(float), betas[i]))
+    assert set(np.unique(data["limb_order"])) == {-1, 0, 1} and data["contacts"].any()
     assert (data["visibility"] == labels.VISIBLE).mean() > 0.7
 
 

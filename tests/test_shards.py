@@ -8,20 +8,23 @@ import sys
 import tarfile
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
+from manifests import schema
 from manifests.arrays import unpack
 from manifests.dataset import Dataset, read_index
 from manifests.errors import UserError
 from manifests.recipe_files import load_recipe
 from manifests.sample import LABELS
-from manifests.skeleton import STYLES
+from manifests.skeleton import STYLE_TEXTS, STYLES
 from pipeline.plan import Pipeline
 from pipeline.run import run
+from stages.exports.figures import exported
 from tests.batch import through
 from tests.conftest import tree
 
@@ -62,6 +65,30 @@ def test_webdataset_reads_the_same_samples_in_secure_mode(smoke_run):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 10 and all("(128, 128, 3)" in line and line.endswith("(16, 2)") for line in lines)
+    assert {line.split()[0] for line in lines} == {sample.sample_id for sample in _packed(smoke_run)}
+
+
+def test_a_shard_says_what_the_tables_say(smoke_run):
+    known: dict[str, dict] = {}
+    for stage in ("poses", "projections", "sketches", "filter"):
+        for path in sorted((smoke_run / stage).glob("*[0-9].parquet")):
+            for row in schema.rows_of(pq.ParquetFile(path).read()):
+                known.setdefault(row["sample_id"], {}).update(row)
+    packed = _packed(smoke_run)
+    assert len(packed) == 10
+    for sample in packed:
+        row, words = known[sample.sample_id], sample.words
+        for name in LABELS:
+            np.testing.assert_array_equal(sample.labels[name], row[name], err_msg=name)
+        assert sample.image == row["image"]
+        assert words["text"] == {"style": STYLE_TEXTS[words["style"]], "appearance": row["appearance"], "motion": row["motion"]}
+        assert all(words[name] == row[name] for name in ("split", "source_id", "proportions", "generator"))
+        assert words["scores"] == {name: pytest.approx(row[f"{schema.SCORE}{name}"], abs=1e-6) for name in words["scores"]}
+        assert set(words["scores"]) == {name.removeprefix(schema.SCORE) for name in row if name.startswith(schema.SCORE)}
+
+
+def _packed(run):
+    return [sample for shard in Dataset(run).index.shards for sample in exported(Dataset(run), shard)]
 
 
 def test_the_index_tells_what_is_there(smoke_run):

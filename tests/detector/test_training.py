@@ -17,7 +17,7 @@ from stages.detector.detect import load_detector
 from stages.detector.eyes import OwnEyes
 from stages.detector.finder_net import FinderNet
 from stages.detector.job import Amount, NetJob, Setting
-from stages.detector.judge import judge_finder, judge_pose
+from stages.detector.judge import judge_finder
 from stages.detector.loader import crop_steps, picture_steps, plain_crops, plain_pictures
 from stages.detector.losses import PictureBatch, finder_losses, pose_losses
 from stages.detector.metrics import pck
@@ -156,8 +156,11 @@ def test_half_precision_changes_little(tmp_path):
     net = PoseNet(TINY)
     initialise(net, 0)
     write_half(tmp_path / "a.safetensors", net, {})
-    assert all(value.dtype == torch.float16 for value in read_tensors(tmp_path / "a.safetensors")[0].values())
-    assert 0 <= judge_pose(net.eval(), drawings(2), "cpu")["pck"] <= 1
+    tensors = read_tensors(tmp_path / "a.safetensors")[0]
+    assert all(value.dtype == torch.float16 for value in tensors.values())
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(tensors[name].float(), value, rtol=1e-3, atol=1e-6)
 
 
 def test_a_network_goes_on_from_weights_even_of_another_size(folder, tmp_path):
