@@ -336,7 +336,10 @@ def predict(
     from estimator.predict import predict as predict_pictures
 
     chosen = tuple(name.strip() for name in formats.split(",") if name.strip())
-    options = Options(weights, method, body, proportions, refine, joints2d, front, touch, chosen, clip, fps, smooth)
+    options = Options(
+        weights=weights, method=method, body=body, proportions=proportions, refine=refine, joints2d=joints2d, front=front, touch=touch,
+        formats=chosen, clip=clip, fps=fps, smooth=smooth,
+    )  # fmt: skip
     predict_pictures(paths, out, options)
 
 

@@ -47,9 +47,12 @@ def s3() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     settings = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_DEFAULT_REGION": "us-east-1", "MOTO_S3_DEFAULT_MAX_KEYS": "3"}
-    os.environ.update(settings, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
-    boto3.client("s3").create_bucket(Bucket="runs")
-    yield "s3://runs"
+    settings |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="runs")
+        yield "s3://runs"
     server.stop()
 
 

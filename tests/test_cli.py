@@ -1,11 +1,10 @@
 """The commands as a user types them, in processes of their own."""
 
-import os
+import json
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -58,6 +57,33 @@ def test_status_plan_verify_show(made):
         assert (made[0] / f"sheets/{stage}.png").stat().st_size > 1000
 
 
+def test_a_trained_model_is_evaluated(made, tmp_path):
+    folder = shutil.copytree(made[0], tmp_path / "run")
+    small = ["--set", "estimator.steps=1", "--set", "estimator.size=64"]
+    trained = skep("train", str(folder), "--model", "global", *small)
+    assert trained.returncode == 0, trained.stderr
+    done = skep("evaluate", str(folder), "--held-out", str(made[0]))
+    assert done.returncode == 0, done.stderr
+    said = json.loads((folder / "estimator/evaluation.json").read_text())
+    assert json.loads(done.stdout.splitlines()[-1]) == {method: styles["all"] for method, styles in said.items()}
+    assert set(said) == {"mean_pose", "global"} and (folder / "estimator/global/model.safetensors").exists()
+
+
+def test_what_is_damaged_is_made_again_and_what_is_finished_can_be_cleaned(made, tmp_path):
+    folder = str(shutil.copytree(made[0], tmp_path / "run"))
+    table = tmp_path / "run/sketches/stick-p00000.parquet"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-9])
+    dropped = skep("verify", folder, "--drop-damaged")
+    assert dropped.returncode == 1 and "sketches/stick-p00000.parquet differs from its sha256" in dropped.stdout
+    assert not table.with_suffix(".done.json").exists()
+    assert skep("run", "smoke", "--run", folder, *SMALL).returncode == 0
+    assert skep("verify", folder).returncode == 0 and table.read_bytes() == whole
+    cleaned = skep("clean", folder)
+    assert cleaned.returncode == 0 and not table.exists()
+    assert "nothing to do" in skep("run", "smoke", "--run", folder, *SMALL).stdout
+
+
 def test_verify_exits_with_1_on_damage(made, tmp_path):
     folder = tmp_path / "run"
     assert skep("run", "smoke", "--run", str(folder), *SMALL, "--until", "poses").returncode == 0
@@ -106,16 +132,23 @@ def test_files_in_place_of_folders_and_a_store_that_is_down_are_one_sentence(mad
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_how_to_resume(number, code, tmp_path):
+    """By Ctrl-C, which all of its processes get, and by a signal to itself, when the first unit is done."""
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "pipeline", "run", "smoke", "--run", str(folder), "--set", "poses.count=400"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not list(folder.glob("poses/*.done.json")) and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "run the same command to resume" in said
-    assert not list(folder.rglob("*.tmp"))
+    whom = "0" if number == signal.SIGINT else "os.getpid()"
+    code_run = (
+        "import os, runpy, sys, pipeline.run\n"
+        "finished = pipeline.run._Runner._finished\n"
+        "def struck(self, *landed):\n"
+        "    finished(self, *landed)\n"
+        f"    os.kill({whom}, {int(number)})\n"
+        "pipeline.run._Runner._finished = struck\n"
+        f"sys.argv = ['skep', 'run', 'smoke', '--run', {str(folder)!r}, '--set', 'poses.count=400']\n"
+        "runpy.run_module('pipeline', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code_run], capture_output=True, text=True, start_new_session=True)
+    assert done.returncode == code, done.stderr
+    assert "run the same command to resume" in done.stderr
+    assert list(folder.glob("poses/*.done.json")) and not list(folder.rglob("*.tmp"))
 
 
 def test_an_interruption_while_the_commands_are_loaded_is_one_too():
