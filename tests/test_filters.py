@@ -9,11 +9,12 @@ import pytest
 
 from manifests import schema
 from manifests.errors import UserError
-from manifests.recipe import Ink, Recipe
+from manifests.recipe import Duplicates, Ink, Recipe
 from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
 from stages.filters.calibrate import SHARES, lost, thresholds
 from stages.filters.calibration import BUNDLED_FILE, detector_digest, read_calibration
+from stages.filters.evaluate import DEFECTS, SEED, evaluate
 from stages.filters.ink import check
 from stages.filters.stage import Filter
 from stages.pictures import UNREADABLE, decode, png
@@ -136,6 +137,15 @@ def test_thresholds_lose_the_stated_share_at_most():
     assert all(0.03 < value <= sum(SHARES.values()) for value in share.values())
     with pytest.raises(UserError, match="1 drawings of kids"):
         thresholds({name: values[:1001] for name, values in scores.items()}, styles[:1001])
+
+
+def test_planted_defects_are_counted(stage, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("stages.filters.sketchbook.EACH", 1)
+    told = evaluate(stage, Duplicates(), 2, SEED, tmp_path)
+    assert set(told["caught"]) == set(DEFECTS) and {0.0, 0.5, 1.0} >= set(told["caught"].values())
+    assert told["caught"]["blank"] == told["caught"]["duplicate"] == told["caught"]["another style"] == 1 and told["lost"] < 0.5
+    assert {path.stem for path in tmp_path.iterdir()} == {"clean", *(defect.replace(" ", "-") for defect in DEFECTS)}
+    assert "blank: blank 2" in capsys.readouterr().out
 
 
 def test_preview_is_the_picture(stage):

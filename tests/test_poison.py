@@ -46,6 +46,14 @@ def test_innocents_are_as_they_would_have_been(tmp_path):
     assert a.equals(b.filter(kept))
 
 
+def test_a_unit_that_is_always_killed_from_outside_ends_the_run_and_blames_nobody(tmp_path):
+    recipe = _recipe(tmp_path, {"kill": ["ink-000003"]}, run__workers=1)
+    with pytest.raises(UserError, match=r"stage sketches, unit ink-p00000: its process was killed 8 times from outside"):
+        run(recipe, str(tmp_path / "run"), SPECS, quiet=True)
+    assert sorted((tmp_path / "run").glob("poses/*.done.json"))
+    assert not [*(tmp_path / "run").rglob("*.failed.parquet"), *(tmp_path / "run").rglob("*.tmp")]
+
+
 def test_a_kill_from_outside_blames_nobody(tmp_path):
     flags = tmp_path / "flags"
     flags.mkdir()

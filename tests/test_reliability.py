@@ -121,6 +121,13 @@ def test_a_second_launcher(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"lock"}
 
 
+def test_a_launcher_of_another_machine(tmp_path):
+    """Whose lock a shared disk may not show."""
+    (tmp_path / "lock").write_text(json.dumps({"host": "elsewhere", "pid": 7}))
+    _one_sentence(_launch(tmp_path, 1), "process 7 on elsewhere is running here; wait for it, or remove lock if that machine is gone")
+    assert {p.name for p in tmp_path.iterdir()} == {"lock"}
+
+
 def test_files_behind_a_path_are_read_once_until_they_change(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "clips"

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import UserError
+from manifests.recipe_files import load_recipe
 from pipeline.commit import digest_of, digest_of_list
+from pipeline.cost import cost
 from pipeline.lock import RunLock
 from pipeline.plan import Pipeline
 from pipeline.run import run
@@ -29,6 +31,20 @@ def _run(folder, recipe=None, **more):
 def _outcomes(folder):
     rows = pq.read_table(folder / "dataset/verdicts/000000.parquet").to_pylist()
     return {r["sample_id"]: r["outcome"] for r in rows}
+
+
+def test_what_a_recipe_will_take():
+    rates = "plan.seconds_per_sample={poses: 3.6, index: 36}"
+    recipe = load_recipe("demo", ["poses.count=600", "shards.samples=100", "split.val=0.2", "plan.bytes_per_sample=50000", rates])
+    asked = cost(Pipeline(recipe), None)
+    assert (asked.samples, asked.shards, asked.gigabytes, asked.gpu_hours, asked.measured) == (600, 5 + 2, 0.03, 0, ())
+    assert asked.planned == asked.partitions * recipe.partition_size >= 600 * recipe.poses.oversample
+    assert asked.cpu_hours == pytest.approx((asked.planned * 3.6 + 7 * 36) / 3600)
+    held_out = load_recipe("demo", ["poses.count=600", "shards.megabytes=1", "val.per_style=20", "plan.bytes_per_sample=50000"])
+    assert cost(Pipeline(held_out), None).shards == 480 // 20 + 120 // 20  # of a megabyte each
+    on_gpu = load_recipe("demo", ["poses.count=600", "sketches.diffusion.device=cuda", "plan.seconds_per_sample={sketches: 6}"])
+    asked = cost(Pipeline(on_gpu), None)
+    assert (asked.cpu_hours, asked.gpu_hours) == (0, pytest.approx(asked.planned * 6 / 3600))
 
 
 def test_workers_and_order_change_no_byte(tmp_path):
@@ -130,8 +146,9 @@ def test_a_dead_launcher_leaves_no_lock(tmp_path):
 
 def test_memory_store_holds_the_same_bytes(tmp_path):
     _run(tmp_path)
-    _run("memory://toy")
-    store = Store("memory://toy")
+    url = f"memory://{tmp_path.name}"
+    _run(url)
+    store = Store(url)
     for name, sha in tree(tmp_path).items():
         assert hashlib.sha256(store.read(name)).hexdigest() == sha, name
 

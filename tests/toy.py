@@ -1,6 +1,6 @@
 """Stages that cost nothing and can misbehave on request, for tests of the frame. They use sections of the real recipe.
 
-`body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill_once": folder,
+`body.path` names a JSON file of misbehaviour: {"raise": [ids], "exit": [ids], "hang": [ids], "kill": [ids], "kill_once": folder,
 "raise_without": [file, ids], "gpu_fails_once": file, "log": file}.
 """
 
@@ -101,6 +101,8 @@ class Blobs(Stage):
         if sample_id in self.bad.get("raise", ()):
             raise ValueError(f"cannot draw {sample_id}")
         self._poisoned(self.bad.get("gpu_fails_once"))
+        if sample_id in self.bad.get("kill", ()):
+            os.kill(os.getpid(), signal.SIGKILL)
         if sample_id in self.bad.get("exit", ()):
             os._exit(7)
         if sample_id in self.bad.get("hang", ()):

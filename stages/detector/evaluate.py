@@ -83,8 +83,9 @@ def report(judged: Judged) -> str:
         lines += [f"{name:<10}{rows.sum():>9}{cells}{named[rows].mean():>8.3f}{np.median(torso[rows]):>10.1f}"]
     lines += ["", f"{'joint':<16}{'visible':>8}{'occluded':>10}{'confidence':>12}"]
     for i, name in enumerate(JOINTS):
-        visible, occluded = (right[:, i][seen[:, i] == kind].mean() for kind in (VISIBLE, OCCLUDED))
-        lines += [f"{name:<16}{visible:>8.3f}{occluded:>10.3f}{found.confidence[:, i].mean():>12.2f}"]
+        kinds = (right[:, i][seen[:, i] == kind] for kind in (VISIBLE, OCCLUDED))
+        visible, occluded = (f"{those.mean():.3f}" if those.size else "-" for those in kinds)
+        lines += [f"{name:<16}{visible:>8}{occluded:>10}{found.confidence[:, i].mean():>12.2f}"]
     told = found.visibility.argmax(-1) == seen
     there = f"figures found: {result['figures_found']:.3f}; decoys refused: {result['decoys_refused']:.3f}"
     return "\n".join([*lines, "", f"visibility told right: {told.mean():.3f}; torsos under 20 px: {(torso < 20).mean():.3f}", there])

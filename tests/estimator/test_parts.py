@@ -6,9 +6,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from estimator.camera import laid, project
+from estimator.data import Sketches
 from estimator.models import load_model
 from estimator.pooling import pool_at
-from estimator.pose2pose import PositionNet
+from estimator.pose2pose import PositionNet, RotationNet
 from estimator.rotations import axis_angle, from_6d, mean_rotation, to_6d
 from estimator.sample import from_hips
 from estimator.skeleton import Skeleton
@@ -18,6 +19,7 @@ from manifests.errors import UserError
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
 from stages.detector.weights import BUNDLED, POSE
+from tests.estimator.figures import SIZE
 
 
 def test_skeleton_agrees_with_the_body(skeleton):
@@ -100,3 +102,17 @@ def test_a_figure_in_use_lies_on_the_joints_that_were_read(skeleton):
 def test_a_file_that_is_no_model_is_a_sentence():
     with pytest.raises(UserError, match=r"pose\.safetensors: not a trained estimator"):
         load_model(BUNDLED / POSE, Skeleton(load_body()))
+
+
+@pytest.mark.parametrize("pooling", [True, False])
+def test_without_pooling_it_does_not_matter_where_a_feature_lies(pooling):
+    net, where = RotationNet(8, pooling), torch.rand(2, 16, 3)
+    features = torch.rand(2, 8, 6, 6)
+    turned = features.flip(2, 3)
+    assert torch.allclose(net(features, where), net(turned, where), atol=1e-6) is not pooling
+
+
+def test_styles_that_are_left_out_are_not_learned_from(dataset):
+    known = Sketches(dataset, "train", SIZE)
+    ink = Sketches(dataset, "train", SIZE, styles=("ink",))
+    assert {s.style for s in ink} == {"ink"} < {s.style for s in known} and len(ink) < len(known)

@@ -68,6 +68,12 @@ def test_resumed_training_ends_in_the_same_bytes(dataset, tmp_path, monkeypatch)
     assert lines[-1].endswith("nothing to do")
 
 
+def test_processes_that_read_change_no_weight(dataset, tmp_path):
+    ways = (TINY.model_copy(update={"workers": workers, "steps": 3}) for workers in (0, 2))
+    alone, beside = (train(dataset, tmp_path / str(way.workers), way, 1, None, log=lambda _: None).read_bytes() for way in ways)
+    assert alone == beside
+
+
 def test_a_changed_recipe_starts_over_and_says_so(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("estimator.train.REPORT_EVERY", 1)
     with pytest.raises(_Stop):

@@ -37,8 +37,10 @@ def test_the_bundled_line_is_of_the_bundled_detector():
 def test_another_detector_keeps_its_own_word(monkeypatch):
     monkeypatch.setattr(trust, "weights_digest", lambda _: "other")
     trust._line.cache_clear()
-    assert trust.trusted(np.array([0.3, 0.9])) == pytest.approx([0.3, 0.9])
-    trust._line.cache_clear()
+    try:
+        assert trust.trusted(np.array([0.3, 0.9])) == pytest.approx([0.3, 0.9])
+    finally:
+        trust._line.cache_clear()
 
 
 def test_confidence_means_more_on_sketches_that_it_was_not_found_on():
