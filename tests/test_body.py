@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.errors import UserError
-from manifests.skeleton import BODY_PARTS, JOINTS, MIRROR, SMPL_JOINTS, SMPL_PARENTS
+from manifests.skeleton import BODY_PARTS, JOINTS, MIRROR, SMPL_JOINTS, SMPL_MIRROR, SMPL_PARENTS
 from stages.body import rotations
 from stages.body.bundle.archive import write_npz
 from stages.body.camera import intrinsics, project
@@ -109,7 +109,7 @@ def test_joints_of_a_drawing_are_rigid_points(body):
 
 def test_the_mirrored_pose_is_the_mirrored_figure(body):
     pose, _ = some_pose(4)
-    swap = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+    swap = list(SMPL_MIRROR)
     joints = body.joints(pose, np.zeros(10))[1]
     other = body.joints(rotations.mirror(pose[swap]), np.zeros(10))[1]
     assert np.abs(other[list(MIRROR)] * [-1, 1, 1] - joints).max() < 2e-3  # the bundled body is symmetric to a millimetre

@@ -9,12 +9,9 @@ import sys
 import pytest
 
 from manifests.recipe_files import dump_recipe, load_recipe
+from tests.commands import skep
 
 SMALL = ["--set", "poses.count=4", "--set", "run.workers=1"]
-
-
-def skep(*args, cwd=None):
-    return subprocess.run([sys.executable, "-m", "pipeline", *args], capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

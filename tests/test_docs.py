@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -31,6 +30,7 @@ from stages.filters.look import Look
 from stages.pictures import decode, png
 from stages.poses import sources
 from stages.sketches.drawing import stick
+from tests.commands import skep
 
 ROOT = Path(__file__).parents[1]
 DRAWINGS = ROOT / "tests" / "data" / "drawings"
@@ -157,7 +157,7 @@ def desk(smoke_run, tmp_path_factory) -> Path:
 
 
 def _skep(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "pipeline", *words], cwd=folder, capture_output=True, text=True)
+    done = skep(*words, cwd=folder)
     assert done.returncode == 0, f"{words}: {done.stderr}"
     return done
 

@@ -17,10 +17,10 @@ from stages.shards.check import check_dataset
 from stages.shards.croissant import croissant
 from stages.shards.held_out import freeze
 from stages.shards.index import BUNDLED, licence_of
+from tests.chromium import PROGRAM
 from tests.estimator.figures import write_index
 from tests.sticks import SPECS, recipe
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -88,12 +88,12 @@ def test_the_preview_shows_every_kind_and_loads_nothing(folder):
     assert all(len(s["joints"]) == 32 and len(s["visibility"]) == 16 for s in data["kept"])
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@pytest.mark.skipif(not PROGRAM, reason="no Chromium on this machine")
 @pytest.mark.parametrize(("hash", "shown"), [("", 24), ("#outcome=rejected", None), ("#style=ink", 12)])
 def test_the_preview_filters_in_a_browser(folder, tmp_path, hash, shown):
     address = f"{(folder / 'preview.html').as_uri()}{hash}"
     done = subprocess.run(
-        [CHROMIUM, *QUIET, f"--user-data-dir={tmp_path}", "--dump-dom", address], capture_output=True, text=True, timeout=120
+        [PROGRAM, *QUIET, f"--user-data-dir={tmp_path}", "--dump-dom", address], capture_output=True, text=True, timeout=120
     )
     expected = shown or Dataset(folder).index.counted(outcome="rejected")[()]
     assert done.stdout.count("<article") == expected

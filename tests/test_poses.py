@@ -12,6 +12,7 @@ from manifests import schema
 from manifests.errors import UserError
 from manifests.recipe import Poses as PosesConfig
 from manifests.recipe import Recipe
+from manifests.skeleton import SMPL_MIRROR
 from manifests.stage import Config, Context
 from stages.body.model import load_body
 from stages.body.rotations import about, matrix_from_axis_angle
@@ -95,7 +96,7 @@ def test_mirrored_angles_are_the_mirrored_figure():
     for _ in range(5):
         drawn = draw_figure(random).angles
         there, back = (BODY.joints(pose_from_angles(a), np.zeros(10))[0] for a in (drawn, mirrored(drawn)))
-        swap = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+        swap = list(SMPL_MIRROR)
         assert np.abs(back[swap] * [-1, 1, 1] - there).max() < 3e-3
 
 

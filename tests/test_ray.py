@@ -15,6 +15,7 @@ from pipeline.plan import Pipeline
 from pipeline.run import run
 from pipeline.status import failures
 from pipeline.store import Store
+from tests.commands import skep
 from tests.conftest import tree
 from tests.toy import SPECS, specs, toy_recipe
 
@@ -157,15 +158,11 @@ def test_a_stage_that_breaks_is_told_in_one_piece(on_ray, tmp_path):
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path):
-    from tests.test_cli import skep
-
     done = skep("run", "smoke", "--run", str(tmp_path), "--executor", "ray", "--ray-address", "127.0.0.1:1")
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("skep: --ray-address 127.0.0.1:1: cannot join this cluster")
 
 
 def test_real_stages_on_a_cluster_by_command(ray_address, tmp_path):
-    from tests.test_cli import skep
-
     small = ("--set", "poses.count=4")
     done = skep("run", "smoke", "--run", str(tmp_path / "ray"), "--executor", "ray", "--ray-address", ray_address, *small)
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,6 @@ Set SKEP_SCREENSHOTS to a folder to see the pages.
 import json
 import os
 import shutil
-import subprocess
-import sys
 from base64 import b64decode
 from collections import Counter
 from dataclasses import replace
@@ -39,6 +37,7 @@ from pipeline.store import Store
 from stages.body.coarse import Coarse, thinned
 from stages.body.model import load_body
 from tests.chromium import PROGRAM, Browser
+from tests.commands import skep
 from tests.sticks import SPECS, recipe
 
 BODY = Coarse()
@@ -209,16 +208,13 @@ def test_damage_is_a_sentence(finished, tmp_path, name, content, sentence):
 
 
 def test_the_command_writes_the_page_or_a_sentence(finished, tmp_path):
-    def skep(*args):
-        return subprocess.run([sys.executable, "-m", "pipeline", "report", *map(str, args)], capture_output=True, text=True)
-
-    done = skep(finished, "--out", tmp_path / "there/page.html")
+    done = skep("report", finished, "--out", tmp_path / "there/page.html")
     assert done.returncode == 0 and "page.html: " in done.stdout, done.stderr
     assert (tmp_path / "there/page.html").read_bytes() == _page(finished)
-    folder = skep(finished, "--out", tmp_path / "there")
+    folder = skep("report", finished, "--out", tmp_path / "there")
     assert folder.returncode == 2 and "there: cannot write there (Is a directory)" in folder.stderr
     assert [p.name for p in tmp_path.rglob("*")] == ["there", "page.html"]
-    missing = skep(tmp_path / "nothing")
+    missing = skep("report", tmp_path / "nothing")
     assert missing.returncode == 2 and missing.stderr.count("\n") == 1 and "not a run folder" in missing.stderr
 
 

@@ -24,16 +24,13 @@ from manifests.errors import UserError
 from manifests.skeleton import JOINTS, SMPL_JOINTS
 from stages.body.rotations import axis_angle_from_matrix
 from stages.detector.crops import apply, square_matrix
+from tests.commands import skep
 from tests.estimator.figures import TINY
 from tests.estimator.readers import Gltf, bvh_joints, read_bvh
 from tests.test_scan import broken_files
 
 DRAWINGS = Path(__file__).parent.parent / "data/drawings"
 JUMP, REACH = DRAWINGS / "cartoon_jump.png", DRAWINGS / "kids_football.png"
-
-
-def skep(*args):
-    return subprocess.run([sys.executable, "-m", "pipeline", *map(str, args)], capture_output=True, text=True)
 
 
 def quiet(_):
