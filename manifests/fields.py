@@ -24,10 +24,9 @@ def page() -> str:
 
 def _sections(path: str, section: Schema, known: dict[str, Schema]) -> Iterator[str]:
     """A section with a row for each of its own fields, then those within it."""
-    rows, within = [], []
+    rows, within = list[tuple[str, ...]](), list[tuple[str, Schema]]()
     for name, field in section["properties"].items():
-        for key, inner in _inner(f"{path}{name}", field, known):
-            within.append((key, inner))
+        within += _inner(f"{path}{name}", field, known)
         if "$ref" not in field:
             rows.append((f"`{path}{name}`", _values(field), _default(field), field.get("description", "")))
     if rows:
