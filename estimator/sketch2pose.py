@@ -51,5 +51,6 @@ class Sketch2PoseNet(nn.Module):
             bone_scales=bone_scales,
             joints3d_drawn=self.skeleton(pose, betas, bone_scales),
             confidence=self.confidence(said.sure),
+            codes=said.logits if self.training else None,
         )
         return seen if self.training else laid_on_its_joints(seen)
