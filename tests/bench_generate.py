@@ -40,7 +40,7 @@ DTYPE = {"cpu": torch.float32, "cuda": torch.float16}  # what the script loads t
 def script(pipeline: Any, easel: Easel, table: pa.Table, steps: int, guidance: float) -> None:
     """A picture after the other; the conditions come from the same code as the stage's."""
     for row in rows_of(table):
-        condition = shares(torch.from_numpy(easel.stage.artist.condition(row)))[None]
+        condition = shares(torch.from_numpy(easel.stage.artist.condition(row, easel.stage.artist.figure(row)))[None])
         prompt = prompt_of(row["style"], row["appearance"], row["motion"])
         noise = torch.Generator().manual_seed(1)
         picture = pipeline(prompt, image=condition, num_inference_steps=steps, guidance_scale=guidance, generator=noise).images[0]

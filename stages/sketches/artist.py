@@ -12,7 +12,7 @@ import torch
 
 from manifests.recipe import Diffusion
 from manifests.sample import prompt_of
-from stages.body.figure import figure_of_row
+from stages.body.figure import Figure, figure_of_row
 from stages.body.model import BodyModel
 from stages.sketches.bundled import GENERATOR
 from stages.sketches.generator.conditions import condition, part_map, pose_map
@@ -44,25 +44,27 @@ class Artist:
 
     def order(self, row: dict[str, Any], rng: np.random.Generator) -> tuple[Order, str]:
         """What to draw for a row, and the phrase that its figure shall fit."""
-        phrase = choose_phrase(row["style"], rng)
+        figure = self.figure(row)
+        phrase = choose_phrase(row["style"], rng, figure)
         seed = int(rng.integers(2**62))
-        return Order(prompt_of(row["style"], phrase, row["motion"]), self.condition(row), seed), phrase
+        return Order(prompt_of(row["style"], phrase, row["motion"]), self.condition(row, figure), seed), phrase
 
     def pictures(self, orders: list[Order]) -> Iterator[np.ndarray]:
         """Pictures (size, size, 3) uint8, in order."""
         for batch in self.painter.stream(orders):
             yield from (self._fitted(picture) for picture in batch)
 
-    def condition(self, row: dict[str, Any]) -> np.ndarray:
+    def figure(self, row: dict[str, Any]) -> Figure:
+        """The figure of a row's labels, at the model's own size."""
+        return figure_of_row(self.body, row, self.side, self.side / self.size)
+
+    def condition(self, row: dict[str, Any], figure: Figure) -> np.ndarray:
         """The ControlNet's condition for a row's labels, at the model's own size."""
         side, scale = self.side, self.side / self.size
         pose = pose_map(row["joints2d"] * scale, row["joints3d_drawn"][:, 2], side, self.config.colours)
         channels = self.pipeline.controlnet.config.conditioning_channels
         wanted = channels > 3 and self.config.condition == "full"
-        return condition(pose, self._parts(row) if wanted else None, channels)
-
-    def _parts(self, row: dict[str, Any]) -> np.ndarray:
-        return part_map(figure_of_row(self.body, row, self.side, self.side / self.size))
+        return condition(pose, part_map(figure) if wanted else None, channels)
 
     @cached_property
     def side(self) -> int:

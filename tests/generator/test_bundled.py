@@ -37,7 +37,8 @@ def test_it_is_small_and_has_a_card():
 def test_diffusers_draws_with_it_alone(easel, table):
     pipeline = StableDiffusionControlNetPipeline.from_pretrained(GENERATOR, local_files_only=True, use_safetensors=True)
     pipeline.set_progress_bar_config(disable=True)
-    condition = shares(torch.from_numpy(easel.stage.artist.condition(next(iter(rows_of(table))))))[None]
+    row, artist = next(iter(rows_of(table))), easel.stage.artist
+    condition = shares(torch.from_numpy(artist.condition(row, artist.figure(row)))[None])
     picture = pipeline("cartoon", image=condition, num_inference_steps=2, guidance_scale=1.0, output_type="np").images[0]
     assert picture.shape == (256, 256, 3) and np.isfinite(picture).all() and picture.std() > 0.01
 

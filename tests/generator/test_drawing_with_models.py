@@ -148,7 +148,7 @@ def _unet(model):
 def test_conditions_of_the_stage_are_those_of_the_training(folder, projected):
     stage, _ = _stage(model=folder)
     row = next(_rows(projected))
-    made = stage.artist.condition(row)
+    made = stage.artist.condition(row, stage.artist.figure(row))
     scale = stage.artist.side / 128
     pose = pose_map(row["joints2d"] * scale, row["joints3d_drawn"][:, 2], 32)
     labels = {name: row[name] for name in ("pose", "betas", "bone_scales", "transl")}
@@ -157,7 +157,7 @@ def test_conditions_of_the_stage_are_those_of_the_training(folder, projected):
     figure = make_figure(stage.body, **labels, camera_K=np.diag([scale, scale, 1]) @ row["camera_K"], size=32)
     assert np.array_equal(made, condition(pose, part_map(figure))) and made[3:].any()
     bare, _ = _stage(model=folder, condition="skeleton")
-    assert np.array_equal(bare.artist.condition(row), condition(pose, None))
+    assert np.array_equal(bare.artist.condition(row, bare.artist.figure(row)), condition(pose, None))
 
 
 def _rows(table):

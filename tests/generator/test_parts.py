@@ -7,8 +7,9 @@ import torch
 from manifests.errors import UserError
 from manifests.skeleton import EDGES, STYLES
 from stages.body.camera import intrinsics
-from stages.body.figure import make_figure
+from stages.body.figure import Figure, make_figure
 from stages.body.model import load_body
+from stages.sketches.drawing import charcoal, draw, kids
 from stages.sketches.generator import conditions
 from stages.sketches.generator.blur import start_as_blur
 from stages.sketches.generator.build import build_vae, parameters
@@ -46,9 +47,34 @@ def test_phrases_follow_from_the_seed_and_fit_the_style():
 
 def test_charcoal_is_as_often_unclothed_as_the_renderer_draws_it():
     rng = np.random.default_rng(0)
-    plain = np.mean([choose_phrase("charcoal", rng) == "a figure" for _ in range(2000)])
+    plain = np.mean([choose_phrase("charcoal", rng).startswith("a figure, in") for _ in range(2000)])
     assert abs(plain - (0.15 + 0.15 * 0.6)) < 0.03
-    assert not any(choose_phrase(style, rng) == "a figure" for style in ("cartoon", "oil", "ink") for _ in range(50))
+    assert not any(choose_phrase(style, rng).startswith("a figure,") for style in ("cartoon", "oil", "ink") for _ in range(50))
+
+
+def _turned(angle: float) -> Figure:
+    """A figure that stands at an angle of 0, and on its head at half a turn."""
+    pose = np.zeros((24, 3))
+    pose[0] = (0, 0, np.pi - angle)
+    return make_figure(load_body(), pose, np.zeros(10), np.ones(24), np.array([0, 0, 6.0]), intrinsics(400, 256), 256)
+
+
+def test_nobody_upside_down_is_asked_for_in_a_dress():
+    for angle, asked in ((0.0, True), (np.pi, False)):
+        rng, figure = np.random.default_rng(0), _turned(angle)
+        said = [choose_phrase(style, rng, figure) for style in STYLES for _ in range(60)]
+        assert any("dress" in words or "skirt" in words for words in said) == asked
+
+
+def test_a_kind_of_drawing_is_among_its_words():
+    figure = _turned(0)
+    for style, option, told in (("charcoal", "kind", charcoal._SAID), ("kids", "limbs", kids._LIMBS), ("kids", "fill", kids._FILL)):
+        for seed in range(4):
+            drawing = draw(figure, style, np.random.default_rng(seed))
+            assert [word for word in told.values() if word in drawing.appearance] == [told[drawing.options[option]]]
+        rng = np.random.default_rng(0)
+        said = [choose_phrase(style, rng) for _ in range(20)]
+        assert all(any(word in words for word in told.values()) for words in said)
 
 
 def _joints():

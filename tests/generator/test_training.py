@@ -156,6 +156,24 @@ def test_noise_is_what_the_model_was_trained_with_whatever_draws(trained, pipeli
         torch.testing.assert_close(job.scheduler.add_noise(latents, drawn, times), wanted)
 
 
+def test_the_figure_weighs_more_than_the_paper(trained):
+    job = Training(trained, TINY, **QUIET)._unet_job()
+    batch = job.batches()[0]
+    cells = batch["figure"]
+    assert cells.shape == batch["latents"].shape[:1] + batch["latents"].shape[2:] and 0 < cells.float().mean() < 1
+    missed = torch.where(cells[:, None], 1.0, 0.0).expand(batch["latents"].shape)
+    costs = []
+    for wrong in (missed, 1 - missed):
+        job.denoise = lambda *_, wrong=wrong: wrong
+        job._target = lambda latents, *_: torch.zeros_like(latents)
+        job._weight = torch.ones_like
+        costs.append(job.terms(batch, 0, torch.Generator().manual_seed(0))["noise"].item())
+    share = cells.float().mean((1, 2))
+    heavier = 1 + TINY.unet.figure
+    expected = (heavier * share / (heavier * share + 1 - share)).mean().item()
+    assert costs == pytest.approx([expected, 1 - expected], rel=1e-4) and expected > share.mean()
+
+
 def test_what_cannot_be_distilled_is_a_sentence(trained, pipeline, tmp_path):
     training = _copy(trained, tmp_path / "out", "vae", "unet")
     training.profile = load_profile("tiny", ["distill.passes=6"])

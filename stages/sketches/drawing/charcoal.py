@@ -13,11 +13,13 @@ from stages.sketches.drawing.face import choose_features, draw_face
 from stages.sketches.drawing.hatching import hatch
 from stages.sketches.drawing.layer import Layer, blank
 from stages.sketches.drawing.pen import Pen, draw_line, resample
+from stages.sketches.drawing.wardrobe import Look
 
 _WHITE = ((247, 245, 240), (250, 250, 250), (243, 240, 232))
 _TONED = ((226, 222, 214), (205, 190, 165), (196, 178, 146), (190, 192, 194))
 
-UNCLOTHED = "a figure"  # where nothing of its clothes is drawn
+# How each kind is told from the others.
+_SAID = {"shaded": "shaded", "contour": "in clean contours", "gesture": "in gesture lines", "construction": "in construction lines"}
 
 Sketch = tuple[Layer, bool]  # strokes, and whether clothes are among them
 
@@ -37,7 +39,12 @@ def paint(figure: Dressed, options: dict[str, str], rng: np.random.Generator, si
     canvas.glaze(rough(strokes, tooth, rng.uniform(0.5, 0.85), 0.95), stick)
     if options["sheet"] == "toned" and options["kind"] == "shaded":
         _chalk(canvas, large, tooth)
-    return canvas, figure.look.words(coloured=False) if clothed else UNCLOTHED
+    return canvas, phrase(options["kind"], figure.look if clothed else None)
+
+
+def phrase(kind: str, look: Look | None) -> str:
+    """What a figure of a kind looks like; look: where its clothes are drawn."""
+    return f"{look.words(coloured=False) if look else 'a figure'}, {_SAID[kind]}"
 
 
 def _tooth(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from stages.sketches.drawing.wardrobe import Look
 
 def dress(figure: Figure, look: Look, turn: np.ndarray | None = None) -> Dressed:
     """Put clothes and hair on the figure's buffers (256, 256); turn (3, 3): the head's rotation in the camera frame, where known."""
-    look = _that_hangs(figure, look)
+    look = that_hangs(figure, look)
     surface, head = surface_of(figure), head_of(figure, turn)
     region, piece = np.zeros(figure.part.shape, np.uint8), lines.PIECE_OF_PART[figure.part]
     region[surface.rows, surface.columns] = _regions(surface, figure, look)
@@ -34,7 +34,7 @@ def dress(figure: Figure, look: Look, turn: np.ndarray | None = None) -> Dressed
     return dressed
 
 
-def _that_hangs(figure: Figure, look: Look) -> Look:
+def that_hangs(figure: Figure, look: Look) -> Look:
     """The look with garments that would fall off in this pose replaced."""
     if trunk.can_hang(figure):
         return look

@@ -18,6 +18,8 @@ from stages.sketches.drawing.palette import CRAYONS, SKINS, Paint, far_from, pic
 from stages.sketches.drawing.pen import Pen, arc, draw_line, resample, smooth
 from stages.sketches.drawing.wardrobe import with_articles
 
+_LIMBS = {"tubes": "thick limbs", "lines": "thin limbs"}
+_FILL = {"scribble": "scribbled colours", "flat": "flat colours", "none": "no colours"}
 _HEAD = (1.15, 1.5)  # radii of the skull that a child's head has, at least and at most
 
 
@@ -51,7 +53,7 @@ def paint(figure: Figure, turn: np.ndarray | None, options: dict[str, str], rng:
     extras = clutter.add(canvas, figure, box, options, rng)
     top = far_from(rng, CRAYONS, [box.line])
     bottom = far_from(rng, CRAYONS, [box.line, top])
-    dress = options["garment"] == "dress" and _legs_down(figure)
+    dress = options["garment"] == "dress" and legs_down(figure)
     wear, hair = _choose_wear(figure, top, bottom, dress, options["limbs"] == "tubes", rng), []
     for piece in in_order(figure, primitives.head_radius(figure, _HEAD[1])):
         if piece == HEAD:
@@ -62,17 +64,23 @@ def paint(figure: Figure, turn: np.ndarray | None, options: dict[str, str], rng:
         else:
             _limb(canvas, figure, piece, wear, box, rng)
     colours = ("", "") if options["capture"] == "grey scan" else (f"{top.name} ", f"{bottom.name} ")
-    return canvas, phrase(dress, colours, [*hair, *extras])
+    return canvas, phrase(options, dress, colours, [*hair, *extras])
 
 
-def phrase(dress: bool, colours: tuple[str, str], more: list[str]) -> str:
+def phrase(options: dict[str, str], dress: bool, colours: tuple[str, str], more: list[str]) -> str:
     """What a figure in a dress, or in top and trousers, of these colours looks like; more: its hair, and what stands around."""
     clothes = f"in a {colours[0]}dress" if dress else f"with a {colours[0]}top, {colours[1]}trousers"
-    return with_articles("a figure " + ", ".join([clothes, *more]))
+    drawn = [_LIMBS[options["limbs"]], _FILL[options["fill"]]]
+    return with_articles("a figure " + ", ".join([clothes, *more, *drawn]))
+
+
+def line_colour(rng: np.random.Generator) -> Paint:
+    """The crayon that a child takes for outlines: mostly black."""
+    return pick(rng, CRAYONS) if rng.random() < 0.4 else CRAYONS[-1]
 
 
 def _open_box(sheet: np.ndarray, fill: str, rng: np.random.Generator) -> Box:
-    line = pick(rng, CRAYONS) if rng.random() < 0.4 else CRAYONS[-1]
+    line = line_colour(rng)
     pen = Pen(rng.uniform(2.2, 4.5), 0.3, 0.03, 0.8, rng.uniform(0.7, 1.5), 1.0)
     tooth = 0.8 * noise(rng, len(sheet), 0.8) + 0.7 * noise(rng, len(sheet), 1.6)
     return Box(pen, line, tooth, sheet, fill, float(rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)))
@@ -85,8 +93,9 @@ def _choose_wear(figure: Figure, top: Paint, bottom: Paint, dress: bool, tubes: 
     return Wear(wide, tubes, top if tubes else skin, skin if dress else bottom)
 
 
-def _legs_down(figure: Figure) -> bool:
-    joints = figure.joints16_2d
+def legs_down(figure: Figure) -> bool:
+    """Whether a dress would hang over both legs."""
+    joints = figure.joints16_2d * (UNITS / figure.size)
     knees, hips = joints[[9, 12], 1], joints[[8, 11], 1]
     return bool((knees - hips).min() > 15 and np.ptp(joints[[9, 12], 0]) < 77)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from manifests.skeleton import EDGES, SMPL_JOINTS
@@ -81,8 +82,9 @@ def condition(pose: np.ndarray, parts: np.ndarray | None, channels: int = 6) -> 
 
 
 def shares(levels: Tensor) -> Tensor:
-    """Levels, uint8, as float32 in 0..1 on their device: a batch travels in a quarter of its size."""
-    return levels.float().div_(255)
+    """Levels, uint8, as float32 in 0..1 on their device: a batch travels in a quarter of its size. In the layout that convolutions are
+    fastest in."""
+    return levels.float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
 def _spot(point: np.ndarray) -> tuple[int, int]:

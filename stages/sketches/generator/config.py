@@ -70,15 +70,16 @@ class VaeStretch(Stretch):
 
 
 class UnetStretch(Stretch):
-    """Dropouts are shares of samples. snr_gamma: min-SNR weighting, 0 for none; floor: least weight, so that pure noise is learnt as
-    well. parts: what learns; null: all of a new model, of one that is fine-tuned the ControlNet."""
+    """Dropouts are shares of samples. snr_gamma: min-SNR weighting, 0 for none; floor: least weight: where there is most noise a pose is
+    decided. parts: what learns; null: all of a new model, of one that is fine-tuned the ControlNet."""
 
     parts: tuple[Literal["unet", "controlnet", "text_encoder"], ...] | None = None
     drop_text: Share = 0.1
     drop_looks: Share = Field(0.1, description="prompts that keep the style alone")
-    drop_parts: Share = Field(0.4, description="samples without the part map: the skeleton-only setting")
+    drop_parts: Share = Field(0.2, description="samples without the part map: the skeleton-only setting")
     snr_gamma: Weight = 5.0
-    floor: Share = 0.15
+    floor: Share = 0.6
+    figure: Weight = Field(2.0, description="so much more weighs a cell of the figure than one of the paper")
 
 
 class DistillStretch(Stretch):
@@ -87,7 +88,7 @@ class DistillStretch(Stretch):
     passes: Annotated[int, Field(ge=1, le=50)] = 8
     substeps: Count = 2
     guidance: Weight = 2.0
-    drop_parts: Share = 0.4
+    drop_parts: Share = 0.2
 
 
 class Profile(Section):

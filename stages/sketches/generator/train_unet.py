@@ -8,6 +8,7 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_max_pool2d
 from torch.utils.data import Dataset
 
 from manifests.randomness import generator
@@ -22,7 +23,7 @@ from stages.sketches.generator.library import Entry, Library
 from stages.sketches.generator.pictures import sheet
 from stages.sketches.generator.sampler import Order, Painter
 
-VERSION = 2  # change it when the same drawings would train to other weights
+VERSION = 3  # change it when the same drawings would train to other weights
 PARTS = ("unet", "controlnet", "text_encoder")
 _SHOWN, _GRID_STEPS = 2, 20
 
@@ -42,6 +43,8 @@ class UnetJob(PictureJob):
         if self.device.type == "cpu":
             for name in ("unet", "controlnet"):  # of few tokens: faster to train there than the fused attention
                 getattr(pipeline, name).set_attn_processor(AttnProcessor())
+        # Convolutions on whole pictures, half of a step on a CPU otherwise; the others' few cells gain nothing by it.
+        pipeline.controlnet.controlnet_cond_embedding.to(memory_format=torch.channels_last)
         # Of its own: others' schedulers keep what they draw with in the same place as what they noise with, or noise in another way.
         self.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
         self.alphas = self.scheduler.alphas_cumprod.to(self.device)
@@ -63,13 +66,15 @@ class UnetJob(PictureJob):
         return Prompted(self.train, self.latents, self.pipeline.tokenizer, self.config, self.profile.seed, channels)
 
     def terms(self, batch: dict[str, Any], step: int, noise: torch.Generator) -> dict[str, Tensor]:
-        """Squared error of what the scheduler wants predicted, weighted by min-SNR."""
+        """Squared error of what the scheduler wants predicted, weighted by min-SNR, and where the figure is."""
         latents = batch["latents"].float()
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)
         times = torch.randint(self.scheduler.config.num_train_timesteps, (len(latents),), generator=noise).to(self.device)
         noisy = self.scheduler.add_noise(latents, drawn, times)
         made = self.denoise(self.pipeline, noisy, times, self.words(batch["tokens"]), shares(batch["conditions"]))
-        error = (made.float() - self._target(latents, drawn, times)).square().mean((1, 2, 3))
+        error = (made.float() - self._target(latents, drawn, times)).square().mean(1)
+        where = 1 + self.config.figure * batch["figure"].float()
+        error = (error * where).sum((1, 2)) / where.sum((1, 2))
         return {"noise": (error * self._weight(times)).mean()}
 
     def words(self, tokens: Tensor) -> Tensor:
@@ -131,7 +136,8 @@ class UnetJob(PictureJob):
 
 
 class Prompted(Dataset):
-    """Item i is the batch of step i: latents (B, C, h, w), conditions (B, 6, H, W) uint8, tokens (B, T)."""
+    """Item i is the batch of step i: latents (B, C, h, w), conditions (B, 6, H, W) uint8, tokens (B, T); figure (B, h, w) bool: the
+    cells that the maps touch, with the part map although a condition may lack it: what is to be drawn there is the same."""
 
     def __init__(self, library: Library, latents: np.ndarray, tokenizer: Any, config: UnetStretch, seed: int, channels: int):
         self.library, self.latents, self.tokenizer = library, latents, tokenizer
@@ -142,11 +148,13 @@ class Prompted(Dataset):
         rows = rows_of_step(len(self.library), self.config.batch, step, self.seed, "generator")
         entries = [self.library[row] for row in rows]
         conditions = [e.condition(rng.random() >= self.config.drop_parts, self.channels) for e in entries]
+        figures = torch.from_numpy(np.stack([e.condition(True).any(0) for e in entries]))
         prompts = [self._prompt(e, rng.random()) for e in entries]
         return {
             "latents": torch.from_numpy(self.latents[rows]),
             "conditions": torch.from_numpy(np.stack(conditions)),
             "tokens": tokens_of(self.tokenizer, prompts),
+            "figure": adaptive_max_pool2d(figures.float(), self.latents.shape[-2:]) > 0,
         }
 
     def _prompt(self, entry: Entry, draw: float) -> str:
