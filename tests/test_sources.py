@@ -90,6 +90,15 @@ def test_a_bvh_does_what_it_says(tmp_path):
     assert joints[2, 12, 2] > joints[0, 12, 2] + 0.1  # the trunk bends forwards
 
 
+def test_no_foot_has_its_sole_to_the_sky(tmp_path):
+    """Some recordings roll feet about their own length, which no line between joints shows; what an ankle can do is kept."""
+    rolls = (0, 20, 150, -170)
+    _, clip = read_bvh_text(tmp_path, bvh([{"LeftFoot": (0, 0, roll)} for roll in rolls]))
+    ankle = clip.turns[:, SMPL_JOINTS.index("left_ankle")]
+    turned = np.degrees(angle_between(ankle[:1], ankle))
+    assert turned[1] == pytest.approx(20, abs=2) and (turned[2:] < 40).all()  # the foot points down a little: a roll turns that too
+
+
 @pytest.mark.parametrize("order", ["XYZ", "YZX", "ZYX"])
 def test_any_channel_order(tmp_path, order):
     frame = {"LeftArm": (20, 30, 40)}

@@ -2,7 +2,7 @@
 
 Each joint's turn since the reference pose (the zero pose, where that is a person standing; else the frame that comes
 nearest to one) is carried over; limbs, hips and trunk are then swung onto the lines of the file. What has no line of
-its own that two skeletons would share (neck, head, collars, feet) keeps its turn since the reference.
+its own that two skeletons would share (neck, head, collars, feet) keeps its turn since the reference; but no foot is upside down.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ import numpy as np
 
 from manifests.errors import UserError
 from manifests.skeleton import SMPL_PARENTS
-from stages.body.rotations import about, axis_angle_from_matrix, matrix_from_axis_angle, swing, unit_vectors
+from stages.body.rotations import about, angle_between, axis_angle_from_matrix, matrix_from_axis_angle, swing, unit_vectors
 from stages.poses.motion import Motion
 from stages.poses.posture import INDEX, LIMBS, SIDES, body_frame, middle, reference_pose, unit_of, up_axis
 
 _AHEAD = 0.1  # of a foot's length, or its yaw is not known
+_ROLLED = np.radians(75)  # an ankle gives 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,8 @@ def _globals(turned: dict[str, np.ndarray], places: np.ndarray, roles: dict[str,
         arm = swing(_bone(rest, f"{side}_elbow", f"{side}_wrist"), still[roles[f"{side}_wrist"]] - still[roles[f"{side}_elbow"]])
         out[:, INDEX[f"{side}_wrist"]] = turned[f"{side}_wrist"] @ arm
         out[:, INDEX[f"{side}_hand"]] = out[:, INDEX[f"{side}_wrist"]]
-        out[:, INDEX[f"{side}_ankle"]] = turned[f"{side}_ankle"] @ _foot_yaw(still, roles, rest, side)
+        foot = turned[f"{side}_ankle"] @ _foot_yaw(still, roles, rest, side)
+        out[:, INDEX[f"{side}_ankle"]] = _unrolled(foot, out[:, INDEX[f"{side}_knee"]], _bone(rest, f"{side}_ankle", f"{side}_foot"))
         out[:, INDEX[f"{side}_foot"]] = out[:, INDEX[f"{side}_ankle"]]
     _aim_trunk(out, places, roles, rest)
     return out
@@ -89,6 +91,15 @@ def _limb(turned: np.ndarray, places, still, roles, rest, start: str, end: str) 
     bone = _bone(rest, start, end)
     out = turned @ swing(bone, still[roles[end]] - still[roles[start]])
     return swing(out @ bone, places[:, roles[end]] - places[:, roles[start]]) @ out
+
+
+def _unrolled(foot: np.ndarray, shin: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """World turns (T, 3, 3) of a foot, pointing as they did, without a roll about its own length (3,) that no ankle allows: some
+    recordings have their soles to the sky, where lines between joints do not show it."""
+    against = np.swapaxes(shin, -1, -2) @ foot
+    pointed = swing(length, against @ length)
+    rolled = angle_between(pointed, against) > _ROLLED
+    return np.where(rolled[:, None, None], shin @ pointed, foot)
 
 
 def _foot_yaw(still: np.ndarray, roles: dict[str, int], rest: np.ndarray, side: str) -> np.ndarray:

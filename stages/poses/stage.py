@@ -36,7 +36,7 @@ class Poses(Stage):
     """Poses of several sources, mixed by weight. What a sample is follows from its id alone."""
 
     name = "poses"
-    version = 4
+    version = 5
     config = ("poses", "split")
     writes = schema.POSES
     told = facts.COLUMNS
