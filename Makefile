@@ -26,6 +26,7 @@ SCALE ?= runs/data-size
 SIZES ?= 1000 3000 10000
 DRAWINGS ?= 25000
 HELD_OUT ?= 1080
+JUDGED ?= val-600
 PLANTED ?= 200
 KILLS ?= 1000
 ATTACKS ?= 10000
@@ -80,10 +81,10 @@ test-all: $(READY) ## every test, the slow ones too
 test-shards: $(READY) ## every test of shards and what becomes of samples, the slow ones whole
 	$(BIN)/python -m pytest tests/test_shards.py tests/test_conservation.py tests/test_damage.py tests/test_shard_kills.py tests/test_same_pose.py
 
-poses projections sketches filter shards: $(READY) ## run RECIPE up to this stage
+poses projections sketches filter: $(READY) ## run RECIPE up to this stage
 	$(MAKE_RUN) --until $@
 
-dataset: $(READY) ## run all stages of RECIPE
+shards dataset: $(READY) ## run all stages of RECIPE: the shards, their index, card and preview
 	$(MAKE_RUN)
 
 train: $(READY) ## train MODEL (pose2pose, sketch2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
@@ -97,8 +98,8 @@ train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN i
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
 	cp stages/detector/weights/finder.safetensors $(GUIDE)
 
-evaluate: $(READY) ## every trained model of RUN, the bundled one, the optimisation fit and the mean pose in one table
-	$(SKEP) evaluate $(RUN) --fit
+evaluate: $(READY) ## models of RUN, the bundled one, the fit and the mean pose in one table, on JUDGED; empty: RUN's own val split
+	$(SKEP) evaluate $(RUN) --fit $(if $(JUDGED),--held-out $(JUDGED))
 
 ablations: $(READY) ## what each part of the estimator is worth, into ABLATIONS: trains all of estimator/ablations.yaml, hours
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.ablations $(ABLATIONS)

@@ -85,8 +85,12 @@ class Features(Mixed):
         # Nothing at first: then the ControlNet is told of bones alone, as when it learned to draw.
         self.join = zeroed(nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), config.block_out_channels[0], 3, padding=1))
         self.tokens = nn.Sequential(nn.Linear(3, _TOKEN), nn.GELU(), nn.Linear(_TOKEN, config.cross_attention_dim))
-        self.names = nn.Parameter(0.02 * torch.randn(len(JOINTS), config.cross_attention_dim))
-        self.merge = nn.ModuleList(nn.Conv2d(channels + len(JOINTS), width, 1) for channels in generator.levels)
+        self.names = nn.Parameter(torch.randn(len(JOINTS), config.cross_attention_dim))
+        self.spread = nn.LayerNorm(config.cross_attention_dim)  # of words, or attention would make no difference between joints
+        # Levels differ in scale, and attention by hundredths. Nothing at first: then latent and heatmaps alone are seen.
+        self.norms = nn.ModuleList(nn.GroupNorm(1, channels) for channels in generator.levels)
+        self.lay = nn.ModuleList(nn.GroupNorm(1, len(JOINTS)) for _ in generator.levels)
+        self.merge = nn.ModuleList(zeroed(nn.Conv2d(channels + len(JOINTS), width, 1)) for channels in generator.levels)
         self.near = nn.Conv2d(generator.vae.config.latent_channels + len(JOINTS), width, 3, padding=1)
         self.mix = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
 
@@ -105,11 +109,12 @@ class Features(Mixed):
     def _seen(self, latent: Tensor, known: Tensor, guidance: Guidance, size: int) -> Tensor:
         """Features and attention of all levels of the generator, at the latent's size."""
         control = self.generator.bones(guidance.joints, size) + self.join(known)
-        tokens = self.names + self.tokens(torch.cat([guidance.joints * 2 - 1, guidance.sure[..., None]], -1))
+        tokens = self.spread(self.names + self.tokens(torch.cat([guidance.joints * 2 - 1, guidance.sure[..., None]], -1)))
         levels, attention = self.generator.look(latent, control, tokens)
-        parts = zip(self.merge, levels, attention, strict=True)
-        fitted = [_fitted(layer(torch.cat([features, _fitted(lay, features)], 1)), latent) for layer, features, lay in parts]
-        return torch.stack(fitted).sum(0)
+        features = [norm(level) for norm, level in zip(self.norms, levels, strict=True)]
+        lay = [_fitted(norm(share), like) for norm, share, like in zip(self.lay, attention, features, strict=True)]
+        merged = [merge(torch.cat(pair, 1)) for merge, *pair in zip(self.merge, features, lay, strict=True)]
+        return torch.stack([_fitted(level, latent) for level in merged]).sum(0)
 
 
 class _Recorder:
@@ -129,9 +134,10 @@ class _Recorder:
         heads = len(hidden_states), attn.heads
         query = attn.head_to_batch_dim(attn.to_q(hidden_states))
         key, value = (attn.head_to_batch_dim(to(encoder_hidden_states)) for to in (attn.to_k, attn.to_v))
-        share = attn.get_attention_scores(query, key)
+        with torch.autocast(query.device.type, enabled=False):  # of 16 shares that hardly differ, half precision would leave a dozen
+            share = (attn.scale * query.float() @ key.float().mT).softmax(-1)
         self.kept.append(share.unflatten(0, heads).mean(1))
-        out = attn.batch_to_head_dim(torch.bmm(share, value))
+        out = attn.batch_to_head_dim(torch.bmm(share.to(value.dtype), value))
         return attn.to_out[1](attn.to_out[0](out))
 
 

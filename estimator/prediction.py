@@ -15,7 +15,8 @@ class Prediction(NamedTuple):
     bone_scales (B, 24) and joints3d_drawn (B, 16, 3) m from the hips' midpoint: the drawn proportions, as in the labels;
     confidence (B, 16) in [0, 1]: the probability that a joint of joints2d lies within 0.1 torso lengths of its place.
     Of models that find joints by heatmaps, else None: heat (B, 16, H, W) the logarithm of each joint's share of every cell, the
-    ring of cells around the picture included.
+    ring of cells around the picture included. Of models that say a pose in codes, in training, else None: codes (B, T, K), how
+    likely each code of each token is, as logits.
     """
 
     pose: Tensor
@@ -29,3 +30,4 @@ class Prediction(NamedTuple):
     joints3d_drawn: Tensor
     confidence: Tensor
     heat: Tensor | None = None
+    codes: Tensor | None = None

@@ -14,6 +14,7 @@ from estimator.losses.places import found
 from estimator.metrics import Shares
 from estimator.prediction import Prediction
 from estimator.sample import Sample, from_hips
+from manifests.errors import UserError
 from manifests.schema import METRICS
 from stages.body.contacts import ContactFinder
 from stages.body.model import load_body
@@ -38,8 +39,14 @@ class Judge:
     """The truth of N samples, to hold predictions against."""
 
     def __init__(self, body: Path | None, samples: list[Sample]):
+        """Raises UserError where the samples were made with another body."""
         self.samples, self.body, self._path = samples, load_body(body), body
         names = ("pose", "betas", "bone_scales", "joints2d", "visibility", "joints3d", "joints3d_drawn", "limb_order", "contacts")
+        first = samples[0]
+        if not self.body.owns(axis_angle_from_matrix(first.pose), first.betas, first.joints3d):
+            raise UserError(
+                f"the samples to judge by, {first.sample_id} and others, were made with another body than {body or 'the bundled one'}"
+            )
         self.truth = {name: np.stack([getattr(sample, name) for sample in samples]) for name in names}
 
     def scores(self, said: Said) -> Scores:

@@ -26,8 +26,9 @@ class Sketch2PoseNet(nn.Module):
     def __init__(self, width: int, skeleton: Skeleton, mean_root: Tensor, frozen: Frozen, generator: bool = True):
         super().__init__()
         self.frozen = frozen  # a tuple: its parts are not parts of this one, whose weights are saved
-        self.features = Features(frozen.generator, width, generator)
-        self.regressor = Regressor(width, frozen.codes.size)
+        wide = 4 * width  # as the wide features of Pose2Pose
+        self.features = Features(frozen.generator, wide, generator)
+        self.regressor = Regressor(wide, frozen.codes.size)
         self.confidence = Confidence()
         self.skeleton = skeleton
         self.register_buffer("mean_six", to_6d(mean_root))
@@ -51,5 +52,6 @@ class Sketch2PoseNet(nn.Module):
             bone_scales=bone_scales,
             joints3d_drawn=self.skeleton(pose, betas, bone_scales),
             confidence=self.confidence(said.sure),
+            codes=said.logits if self.training else None,
         )
         return seen if self.training else laid_on_its_joints(seen)

@@ -14,22 +14,24 @@ HELD = 32
 
 
 class Steps(data.Dataset[Batch]):
-    """Batch number `step` of a training, or this rank's share of it."""
+    """Batch number `step` of a training, or this rank's share of it. start: a training that goes on from other weights sees other
+    batches than the one that made them."""
 
-    def __init__(self, sketches: Sketches, config: Estimator, seed: int, ranks: Ranks):
+    def __init__(self, sketches: Sketches, config: Estimator, seed: int, ranks: Ranks, start: str = ""):
         self.sketches, self.batch, self.seed, self.ranks = sketches, config.batch, seed, ranks
+        self.name = f"{start[:16]}-step" if start else "step"
         kept = set(held_out(len(sketches)))
         self.numbers = [number for number in range(len(sketches)) if number not in kept]
 
     def __getitem__(self, step: int) -> Batch:
         count = len(self.numbers)
-        rng = generator(self.seed, f"step-{step}", "estimator")
+        rng = generator(self.seed, f"{self.name}-{step}", "estimator")
         chosen = rng.choice(count, self.batch, replace=count < self.batch)
         mine = range(self.batch)[self.ranks.rank :: self.ranks.size]
         return collate([self._augmented(step, slot, self.numbers[int(chosen[slot])]) for slot in mine])
 
     def _augmented(self, step: int, slot: int, number: int):
-        return augment(self.sketches[number], generator(self.seed, f"step-{step}-{slot}", "augment"))
+        return augment(self.sketches[number], generator(self.seed, f"{self.name}-{step}-{slot}", "augment"))
 
 
 def held_out(count: int) -> range:

@@ -12,7 +12,7 @@ from estimator.baseline import mean_pose
 from estimator.batch import Batch
 from estimator.calibration import CALIBRATION, calibrated
 from estimator.data import Sketches, dataset_digest
-from estimator.footing import digests
+from estimator.footing import SKETCH2POSE, digests, footing
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.mixed import set_dtype
 from estimator.models import build
@@ -20,6 +20,7 @@ from estimator.skeleton import Skeleton
 from estimator.start import start_digest, starting_weights
 from estimator.state import MODEL, WORDS, finished, keep, publish
 from estimator.steps import Steps, held_out
+from estimator.train_codes import load_codes
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
@@ -27,8 +28,8 @@ from stages.loop import CHECKPOINT, Course, Job, Log, falling, train_job
 from stages.ranks import Ranks, default_device, joined
 from stages.training import State
 
-# Change it when the same recipe would train to other weights.
-VERSION = 4
+# Change one when the same recipe would train to other weights.
+VERSIONS = {"pose2pose": 4, SKETCH2POSE: 5, "global": 4}
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
 REPORT_EVERY, WARMUP = 50, 50
@@ -51,7 +52,8 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     with fixed_threads(), joined() as ranks:
         check_shares(config, ranks.size)
         sketches = Sketches(dataset, "train", config.size, config.styles, config.samples)
-        criterion = Criterion(identity["losses"], skeleton, model)
+        codes = load_codes(footing(config)["codes"]) if config.model == SKETCH2POSE else None
+        criterion = Criterion(identity["losses"], skeleton, model, codes)
         train_job(EstimatorJob(sketches, criterion, config, identity, ranks), out, config.workers, log)
     return out / MODEL
 
@@ -59,9 +61,9 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
 def identity_of(dataset: Path, config: Estimator, seed: int, skeleton: Skeleton) -> dict[str, Any]:
     """What decides the weights. Raises UserError for a loss, a dataset or a frozen part that there is not."""
     return {
-        "version": VERSION,
+        "version": VERSIONS.get(config.model),
         "config": config.model_dump(mode="json", exclude=_OF_THE_RUN),
-        "losses": weights_of(config.losses, config.weights),
+        "losses": weights_of(config),
         "seed": seed,
         "dataset": dataset_digest(dataset),
         "body": skeleton.digest(),
@@ -98,7 +100,7 @@ class EstimatorJob(Job):
 
     def batches(self) -> Steps:
         """This rank's share of each."""
-        return Steps(self.sketches, self.config, self.identity["seed"], self.ranks)
+        return Steps(self.sketches, self.config, self.identity["seed"], self.ranks, self.identity["start"])
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Those that the recipe names, before their weights."""

@@ -146,6 +146,8 @@ class Dataset:
         self.url, self._root, self._opened_by = str(url).rstrip("/"), root.rstrip("/"), os.getpid()
         if not self.fs.exists(self._path(FILE)) and self.fs.exists(self._path(f"dataset/{FILE}")):
             self.url, self._root = f"{self.url}/dataset", f"{self._root}/dataset"
+        if not self.fs.exists(self._path(FILE)):
+            raise UserError(f"{self.address(FILE)}: this file is missing; a run writes it at its end, `skep run` or `make dataset`")
         data = self.read(FILE)
         self.digest = hashlib.sha256(data).hexdigest()
         self.index = read_index(data, self.address(FILE))

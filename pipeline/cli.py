@@ -70,7 +70,8 @@ def plan(recipe: RecipeName = "demo", folder: RunFolder = "", overrides: Overrid
     store = Store(folder or f"runs/{loaded.name}")
     pipeline = Pipeline(loaded, store=store)
     c = cost(pipeline, store)
-    rates = f"rates measured here: {', '.join(c.measured)}" if c.measured else "rates from the recipe"
+    told = {"measured here": c.measured, "from the recipe, of a CPU's core": c.assumed}
+    rates = "; ".join(f"rates {where}: {', '.join(stages)}" for where, stages in told.items() if stages)
     print(f"{c.samples} samples wanted, {c.planned} planned in {c.partitions} partitions; {c.shards} shards, {c.gigabytes:.2f} GB")
     print(f"{c.cpu_hours:.2f} CPU-hours, {c.gpu_hours:.2f} GPU-hours ({rates})")
     print("seconds a sample (index: a shard): " + ", ".join(f"{stage} {each:.2g}" for stage, each in c.seconds.items()))

@@ -43,6 +43,12 @@ class Tally:
         seconds = (self.planned - self.units) * (now - self.first) / self.here
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
+    def said(self, now: float) -> str:
+        """Where the stage is, in a few words."""
+        left = self.eta(now)
+        going = f"{self.rate(now):.1f}/s, {left} left" if self.units < self.planned else f"{self.rate(now):.1f}/s"
+        return f"{self.units}/{self.planned}" + (f" ({going})" if self.here else "")
+
 
 class Progress:
     """Shows a run and logs it; `stages` in the order to show. `level`: recipe.Run.log_level."""
@@ -113,9 +119,9 @@ class Progress:
 
     def _say(self) -> None:
         self._said, now = time.monotonic(), time.monotonic()
-        parts = [f"{n} {t.units}/{t.planned}" + (f" ({t.rate(now):.1f}/s)" if t.here else "") for n, t in self.tallies.items() if t.planned]
-        lost = sum(t.rejected for t in self.tallies.values()), self.failed()
-        print(f"{' · '.join(parts)} · rejected {lost[0]} · failed {lost[1]}", file=sys.stderr, flush=True)
+        parts = [f"{name} {t.said(now)}" for name, t in self.tallies.items() if t.planned]
+        lost = sum(t.rejected for t in self.tallies.values()), self.surplus, self.failed()
+        print("{} · rejected {} · surplus {} · failed {}".format(" · ".join(parts), *lost), file=sys.stderr, flush=True)
 
 
 class _EventLog:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.schema import FAILED
 from manifests.stage import KEEP, Context, Stage, environment
-from pipeline.commit import Marker, UnitSink, failed_name, sound_marker, table_name
+from pipeline.commit import DATASET_FOLDER, Marker, UnitSink, failed_name, sound_marker, table_name
 from pipeline.decisions import FILE, read_decisions, summary
 from pipeline.isolation import STRIKES, Deaths, Failure, Trying, isolate
 from pipeline.node import once_per_node
@@ -73,7 +73,8 @@ class Worker:
             sink.discard()
             raise
         seconds = round(time.monotonic() - began, 4)
-        return {"stage": task.stage, "unit": task.name, "seconds": seconds, "lineage": marker.lineage, **marker.rows}
+        size = sum(file["bytes"] for name, file in marker.files.items() if name.startswith(DATASET_FOLDER))
+        return {"stage": task.stage, "unit": task.name, "seconds": seconds, "bytes": size, "lineage": marker.lineage, **marker.rows}
 
     def _stage(self, task: Task) -> Stage:
         if task.stage not in self._ready:

@@ -1,4 +1,5 @@
-"""Poses and projections a second on one core, and how many times faster than a plain loop that makes the same labels.
+"""Poses and projections a second on one core, and how many times faster than a plain loop that makes the same labels; joints of bodies
+without their skin against those of smplx, 256 at a time, and buffers of figures a second.
 
 The loop goes one sample at a time: `smplx` for the vertices and joints of the plain and of the drawn body, `pyrender` (24 parts in
 24 colours) for what is seen, a k-d tree for contacts, numpy for the rest. It is spared the penetration depth, and stretches no
@@ -14,19 +15,21 @@ import pyarrow as pa
 from scipy.spatial import cKDTree
 
 from manifests import schema
-from manifests.errors import UserError
+from manifests.errors import UserError, first_line
 from manifests.recipe import Recipe
 from manifests.stage import Config, Context, Stage
 from stages.body.camera import FRONT, project
 from stages.body.contacts import TOUCH, ContactFinder
 from stages.body.files import read_body
 from stages.body.model import load_body
+from stages.body.raster import rasterize
 from stages.body.studio import import_pyrender
 from stages.poses.stage import Poses
 from stages.projections import labels
 from stages.projections.stage import Projections
 
 POSES, PROJECTIONS, PLAIN = 4000, 400, 60
+JOINTS, RASTERS, SIZE = 256, 100, 256
 RECIPE = Recipe.model_validate({"name": "bench", "poses": {"count": POSES}, "projections": {"size": 256}})
 
 
@@ -60,12 +63,15 @@ class PlainLoop:
             raise UserError("smplx is not installed") from None
         torch.set_num_threads(1)
         self.torch, self.gl, self.body = torch, import_pyrender(), load_body()
+        try:
+            self.renderer = self.gl.OffscreenRenderer(256, 256)
+        except Exception as e:  # each GL has its own
+            raise UserError(f"no OpenGL to draw with ({first_line(e)})") from None
         arrays = {k: v.astype(np.int64) if v.dtype.kind == "u" else v for k, v in read_body(None).items()}
         arrays["posedirs"] = np.zeros((len(arrays["v_template"]), 3, 207), np.float32)
         self.smpl = smplx.SMPL("", data_struct=smplx.utils.Struct(**arrays))
-        self.renderer = self.gl.OffscreenRenderer(256, 256)
         finder = ContactFinder(self.body)
-        self.points, self.far, self.parts = finder._points, finder._far, finder._part_of(finder._points)
+        self.points, self.far, self.parts = finder._points, finder._far, self.body.vertex_part[finder._points]
         self.marks = [np.argsort(-self.body.template @ np.array(d))[:8] for d in ((0, 1, 0), (0.3, 0, 1), (-0.3, 0, 1))]
         self.groups = [self.body.faces[self.body.face_parts == p] for p in range(1, 25)]
 
@@ -113,6 +119,35 @@ def plain_rate(table: pa.Table, betas: np.ndarray) -> float:
     return PLAIN / timed(lambda: [loop.label(row, b) for row, b in zip(rows, betas[:PLAIN], strict=True)])[1]
 
 
+def joints_speedup(poses: np.ndarray, betas: np.ndarray) -> float:
+    """How many times faster than smplx joints of a batch (B, 24, 3), (B, 10) are; the best of five of each."""
+    loop, body = PlainLoop(), load_body()
+    t = [loop.torch.tensor(a.reshape(len(a), -1), dtype=loop.torch.float32) for a in (betas, poses[:, 1:], poses[:, 0])]
+
+    def theirs() -> None:
+        with loop.torch.no_grad():
+            loop.smpl(betas=t[0], body_pose=t[1], global_orient=t[2], return_verts=False)
+
+    works = (theirs, lambda: body.joints_of_many(poses, betas))
+    for work in works:
+        work()
+    plain, ours = (min(timed(work)[1] for _ in range(5)) for work in works)
+    return plain / ours
+
+
+def rasters_per_s(table: pa.Table, betas: np.ndarray) -> float:
+    """Buffers (depth, normals, parts) a second of the figures of rows with betas (N, 10)."""
+    body, K = load_body(), schema.to_numpy(table, "camera_K")
+    rows = zip(*(schema.to_numpy(table, name) for name in ("pose", "bone_scales", "transl")), betas, strict=True)
+    skins = [body.vertices(pose, shape, scales) + transl for pose, scales, transl, shape in rows]
+
+    def work() -> None:
+        for vertices, camera in zip(skins, K, strict=True):
+            rasterize(vertices, body.faces, body.face_parts, camera, SIZE)
+
+    return len(skins) / min(timed(work)[1] for _ in range(3))
+
+
 def main() -> None:
     poses, poses_per_s = made(Poses(Config(RECIPE, Poses.config)), names(POSES))
     few = poses.slice(0, PROJECTIONS)
@@ -120,14 +155,19 @@ def main() -> None:
     rejected = np.mean([reason != "" for reason in rows["reason"].to_pylist()])
     print(f"one core: {poses_per_s:.0f} poses/s, {projections_per_s:.0f} projections/s at 256 px with every label", end="; ")
     print(f"{100 * rejected:.1f} % pass through themselves")
-    speedup = None
+    found: dict[str, float | None] = {"poses_per_s": round(poses_per_s), "projections_per_s": round(projections_per_s, 1)}
+    betas = schema.to_numpy(few, "betas")
+    rasters = round(rasters_per_s(rows.slice(0, RASTERS), betas[:RASTERS]))
+    found |= {"speedup": None, "joints_speedup": None, "rasters_per_s": rasters}
     try:
-        rate = plain_rate(rows, schema.to_numpy(few, "betas"))
-        speedup = round(projections_per_s / rate, 1)
+        rate = plain_rate(rows, betas)
+        found["speedup"] = round(projections_per_s / rate, 1)
+        turns = schema.to_numpy(few, "pose_world")
+        found["joints_speedup"] = round(joints_speedup(turns[:JOINTS].astype(np.float64), betas[:JOINTS].astype(np.float64)), 1)
         print(f"a plain loop of smplx and pyrender: {rate:.1f} projections/s")
-    except Exception as e:
+    except UserError as e:
         print(f"plain loop skipped: {e}")
-    print(json.dumps({"poses_per_s": round(poses_per_s), "projections_per_s": round(projections_per_s, 1), "speedup": speedup}))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -49,3 +50,10 @@ def test_prepared_shards_get_no_farther_than_our_exception():
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["wrong"] == [] and done.returncode == 0
     assert result["cases"] == ATTACKS + len(attacks.crafted())
+
+
+def test_an_attack_that_takes_too_long_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(attacks, "SECONDS", 0.01)
+    monkeypatch.setattr(attacks, "SkepDataset", lambda *_, **__: (sample for sample in count()))
+    monkeypatch.setattr(attacks, "_by_number", lambda _: [])
+    assert attacks.outcome(tmp_path, b"", True) == "TooLong: more than 0.01 s"

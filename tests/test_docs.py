@@ -5,9 +5,11 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +39,8 @@ DRAWINGS = ROOT / "tests" / "data" / "drawings"
 PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "estimator/**/weights/README.md", "stages/**/weights/**/README.md")
 PAGES = [page for pattern in PATTERNS for page in sorted(ROOT.glob(pattern))]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
-_INLINE = re.compile(r"`((?:make|skep) [^`\n]*)`")
+_TOOLS = ("make ", "skep ", "python -m ", "sbatch ")
+_INLINE = re.compile(r"`((?:make|skep|python -m|sbatch) [^`\n]*)`")
 
 
 class Line(NamedTuple):
@@ -49,14 +52,14 @@ class Line(NamedTuple):
 
 @cache
 def commands() -> tuple[Line, ...]:
-    """Every line of a fenced block, and every inline one, that begins with make or skep; comments are left out."""
+    """Every line of a fenced block, and every inline one, that begins with one of the tools; comments are left out."""
     found: list[Line] = []
     for page in PAGES:
         text = page.read_text()
         lines = [line for lang, body in _FENCE.findall(text) if lang in ("", "sh", "bash") for line in body.splitlines()]
         lines += _INLINE.findall(_FENCE.sub("", text))
         name = str(page.relative_to(ROOT))
-        found += [Line(name, line) for line in lines if line.startswith(("make ", "skep ")) and "…" not in line]
+        found += [Line(name, line) for line in lines if line.startswith(_TOOLS) and "…" not in line]
     return tuple(found)
 
 
@@ -69,7 +72,7 @@ def _given(tool: str) -> list[Any]:
 
 
 def test_there_are_commands_to_check():
-    assert len(_given("make")) > 20 and len(_given("skep")) > 15
+    assert len(_given("make")) > 20 and len(_given("skep")) > 15 and len(_given("python")) > 5 and _given("sbatch")
 
 
 @pytest.mark.parametrize("line", _given("make"))
@@ -104,6 +107,30 @@ def test_what_make_would_do_parses(line):
             typer.main.get_command(app).commands[name].make_context(name, rest)
         if "-m" in words:
             assert find_spec(words[words.index("-m") + 1]), f"{line.page}: {command}"
+
+
+@cache
+def _help_of(module: str) -> str:
+    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+
+
+@pytest.mark.parametrize("line", _given("python"))
+def test_modules_know_the_options_that_they_are_given(line):
+    _, module, *words = _words(line)
+    assert find_spec(module), f"{line.page}: {line.text}"
+    options = [word for word in words if word.startswith("--")]
+    assert [option for option in options if option not in _help_of(module)] == []
+
+
+@pytest.mark.parametrize("line", _given("sbatch"))
+def test_scripts_for_slurm_pass_on_what_the_run_takes(line):
+    """Its own options come before the script, what comes after it is for `skep run`."""
+    script = next(word for word in _words(line) if word.endswith(".sh"))
+    recipe, url, *options = _words(line)[_words(line).index(script) + 1 :]
+    assert (ROOT / script).exists()
+    typer.main.get_command(app).commands["run"].make_context("run", [recipe, "--run", url, *options])
+    load_recipe(recipe, [value for name, value in pairwise(options) if name == "--set"])
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])

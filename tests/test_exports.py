@@ -22,6 +22,7 @@ from stages.annotated.reader import read_annotated
 from stages.exports.coco import export_coco
 from stages.exports.figures import Body, exported
 from stages.exports.hmr2 import _rows, export_hmr2, person
+from tests.bodies import larger_body
 from tests.conftest import tree
 
 PERSON = {
@@ -105,11 +106,13 @@ def test_coco_is_read_again_by_our_own_reader(smoke_run, tmp_path):
     assert all(a["area"] > 0 and len(a["keypoints"]) == 51 for a in words["annotations"])
 
 
-def test_another_body_must_be_named(smoke_run):
+def test_another_body_must_be_named(smoke_run, tmp_path):
     dataset = Dataset(smoke_run)
     dataset.index = dataset.index.model_copy(update={"recipe": {"body.path": "smpl.npz"}})
     with pytest.raises(UserError, match=r"made with the body file smpl\.npz; name it with --body"):
         Body(dataset, None)
+    with pytest.raises(UserError, match=r"made with another body than .*larger\.npz"):
+        Body(dataset, larger_body(tmp_path))
 
 
 def test_datasets_reads_shards_as_they_are(smoke_run, tmp_path, monkeypatch):

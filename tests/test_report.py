@@ -25,7 +25,7 @@ from manifests.randomness import order_key
 from manifests.schema import rows_of
 from manifests.skeleton import LEFT_HIP, RIGHT_HIP
 from pipeline.commit import Marker
-from pipeline.cost import measured_rates
+from pipeline.cost import bytes_per_sample, measured_rates
 from pipeline.partitions import partition_of
 from pipeline.plan import Pipeline
 from pipeline.report import samples
@@ -124,6 +124,12 @@ def test_distributions_count_every_row_of_both_groups(finished, page):
         assert sum(facts["heads in the picture"][group]) == sum(inside[32 * i] and inside[32 * i + 1] for i in range(len(rows)))
         oks = [r["score_oks"] for r in _rows(finished, "filter") if verdicts[r["sample_id"]] == outcome]
         assert facts["oks"][group] == np.histogram(oks, 24, (0, 1))[0].tolist()
+
+
+def test_a_plan_reckons_with_the_bytes_that_were_packed(finished):
+    shards = Dataset(str(finished / "dataset")).index.shards
+    packed = sum(shard.bytes for shard in shards) / sum(shard.samples for shard in shards)
+    assert bytes_per_sample(frozen_recipe(Store(str(finished))), Store(str(finished))) == pytest.approx(packed)
 
 
 def test_times_are_those_of_the_event_log(finished, page):

@@ -42,6 +42,9 @@ def test_what_a_recipe_will_take():
     assert asked.cpu_hours == pytest.approx((asked.planned * 3.6 + 7 * 36) / 3600)
     held_out = load_recipe("demo", ["poses.count=600", "shards.megabytes=1", "val.per_style=20", "plan.bytes_per_sample=50000"])
     assert cost(Pipeline(held_out), None).shards == 480 // 20 + 120 // 20  # of a megabyte each
+    sizes = [["projections.size=256"], ["projections.size=512"], ["projections.size=512", "sketches.image_format=jpg"]]
+    small, large, squeezed = (cost(Pipeline(load_recipe("demo", ["poses.count=600", *size])), None).gigabytes for size in sizes)
+    assert 3 * small < large < 4 * small and small / 2 < squeezed < small
     on_gpu = load_recipe("demo", ["poses.count=600", "sketches.diffusion.device=cuda", "plan.seconds_per_sample={sketches: 6}"])
     asked = cost(Pipeline(on_gpu), None)
     assert (asked.cpu_hours, asked.gpu_hours) == (0, pytest.approx(asked.planned * 6 / 3600))

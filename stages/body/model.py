@@ -16,6 +16,8 @@ from stages.body.skinning import Tree, bone_transforms, posed_points, shaped, sk
 # Where each of skeleton.JOINTS is found: an SMPL joint, or -3 skull centre, -2 left and -1 right toe tip.
 _JOINTS_16 = np.array([-3, 12, 17, 19, 21, 16, 18, 20, 2, 5, 8, 1, 4, 7, -2, -1])
 
+_SAME = 1e-3  # metres; labels are rounded to hundredths of a millimetre
+
 
 @dataclass(frozen=True)
 class Posed:
@@ -65,6 +67,11 @@ class BodyModel:
         scales = None if bone_scales is None else np.asarray(bone_scales)[None]
         joints, sixteen = self.joints_of_many(np.asarray(pose)[None], np.asarray(betas)[None], scales)
         return joints[0], sixteen[0]
+
+    def owns(self, pose: np.ndarray, betas: np.ndarray, joints16: np.ndarray) -> bool:
+        """Whether labelled joints (16, 3), wherever they lie, are this body's in that pose, and not another's."""
+        apart = self.joints(pose, betas)[1] - joints16
+        return bool(np.abs(apart - apart[0]).max() < _SAME)
 
     def joints_of_many(self, poses: np.ndarray, betas: np.ndarray, bone_scales: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """SMPL joints (B, J, 3) and joints16 (B, 16, 3) of poses (B, J, 3), betas (B, 10) and factors (B, 24).

@@ -44,11 +44,14 @@ class Body:
     """The body that a dataset was made with."""
 
     def __init__(self, dataset: Dataset, path: Path | None):
-        """Raises UserError where the dataset was made with a body file and `path` names none."""
+        """Raises UserError where the dataset was made with a body file and `path` names none, or with another body than this."""
         name = dataset.index.recipe.get("body.path")
         if name and path is None:
             raise UserError(f"{dataset.url}: made with the body file {name}; name it with --body")
         self.model, self._path = load_body(path), path
+        first = next((sample.labels for shard in dataset.index.shards for sample in exported(dataset, shard)), None)
+        if first and not self.model.owns(first["pose"], first["betas"], first["joints3d"]):
+            raise UserError(f"{dataset.url}: made with another body than {path or 'the bundled one'}; name its own with --body")
 
     def rows(self, convention: str) -> np.ndarray:
         """The regressor (K, V) of a keypoint convention."""

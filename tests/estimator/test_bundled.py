@@ -21,8 +21,8 @@ from manifests.errors import UserError
 from manifests.sample import style_of
 from manifests.skeleton import STYLES
 from stages.annotated.reader import read_annotated
-from stages.body import model as body_model
 from stages.shards.held_out import open_held_out
+from tests.bodies import larger_body
 
 DRAWINGS = Path(__file__).parents[1] / "data/drawings"
 JUMP = DRAWINGS / "cartoon_jump.png"
@@ -60,6 +60,11 @@ def test_it_beats_the_mean_pose_in_every_style(judge):
     assert (ours < 0.8 * theirs).all()
 
 
+def test_samples_of_another_body_are_not_judged(judge, tmp_path):
+    with pytest.raises(UserError, match=r"made with another body than .*larger\.npz"):
+        Judge(larger_body(tmp_path), judge.samples)
+
+
 def test_it_reads_drawings_where_nothing_else_is_named():
     estimator = load_estimator()
     figure = estimator(JUMP)
@@ -86,14 +91,6 @@ def test_a_body_that_it_does_not_know_is_fitted(tmp_path):
     assert estimator.method == "fit" and median_error(estimator(JUMP)) < 0.15
     with pytest.raises(UserError, match="trained with another body"):
         load_estimator(method="network", body=body)
-
-
-def larger_body(folder):
-    """The bundled body, a tenth larger."""
-    with np.load(Path(body_model.__file__).parent / "data/body.npz") as bundled:
-        arrays = dict(bundled)
-    np.savez(folder / "large.npz", **arrays | {"v_template": arrays["v_template"] * 1.1})
-    return folder / "large.npz"
 
 
 def median_error(figure):

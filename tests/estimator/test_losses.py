@@ -16,6 +16,7 @@ from estimator.rotations import to_6d
 from estimator.sample import Sample
 from estimator.skeleton import Skeleton
 from manifests.errors import UserError
+from manifests.recipe import Estimator
 from manifests.skeleton import BODY_PARTS, EDGES, LIMB_PAIRS
 from stages.body.camera import intrinsics, project
 from stages.body.model import load_body
@@ -105,7 +106,7 @@ def test_every_term_sees_its_error(sample, criterion, term, field, spoil):
 
 
 def test_every_loss_is_tested():
-    assert set(NAMES) == {"limb_order", "contact", *PRESETS["paper"], *PRESETS["skep"]}
+    assert set(NAMES) == {"limb_order", "contact", "codes", *PRESETS["paper"], *PRESETS["skep"]}  # of codes: test_sketch2pose
 
 
 # ---- known wrong poses ----
@@ -262,7 +263,9 @@ def test_a_batch_costs_the_mean_of_its_samples(dataset, criterion):
 
 
 def test_weights_are_a_preset_with_changes():
-    assert weights_of("skep", {"contact": 0, "heat": 2}) == {k: v for k, v in (PRESETS["skep"] | {"heat": 2}).items() if k != "contact"}
-    assert {"parallel", "foreshortening_ratio", "pose_l1", "shape_size"} < weights_of("paper", {}).keys()
+    changed = weights_of(Estimator(weights={"contact": 0, "heat": 2}))
+    assert changed == {k: v for k, v in (PRESETS["skep"] | {"heat": 2}).items() if k != "contact"}
+    assert weights_of(Estimator(model="sketch2pose")).keys() - weights_of(Estimator()).keys() == {"codes"}
+    assert {"parallel", "foreshortening_ratio", "pose_l1", "shape_size"} < weights_of(Estimator(losses="paper")).keys()
     with pytest.raises(UserError, match=r"estimator\.weights: there is no loss bone; expected one of heat"):
-        weights_of("skep", {"bone": 1})
+        weights_of(Estimator(weights={"bone": 1}))

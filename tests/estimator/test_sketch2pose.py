@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copytree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from estimator.features import Features, Generator
 from estimator.footing import digests
 from estimator.frozen import Frozen
 from estimator.guidance import Guidance, Guide
+from estimator.losses.criterion import Criterion
 from estimator.mixed import set_dtype
 from estimator.models import load_model
 from estimator.pose_codes import CodesSize, PoseCodes
@@ -60,6 +62,13 @@ def sketch2pose(generator: Generator, detector: Detector) -> Sketch2PoseNet:
     return Sketch2PoseNet(16, Skeleton(load_body()), torch.eye(3), frozen)
 
 
+def awake(features: Features) -> Features:
+    """With what starts as nothing set to something."""
+    for layer in (*features.merge, features.join):
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    return features
+
+
 def test_the_guide_reads_pictures_as_the_detector_does(detector):
     samples = [s for s in read_annotated(HAND) if s.image.shape[0] == s.image.shape[1]][:4]
     side = samples[0].image.shape[0]
@@ -75,6 +84,7 @@ def test_the_guide_reads_pictures_as_the_detector_does(detector):
 
 def test_only_what_is_learned_is_saved_and_learns(generator, detector):
     net = sketch2pose(generator, detector)
+    awake(net.features)
     assert not [name for name in net.state_dict() if any(part in name for part in ("unet", "vae", "book", "eyes"))]
     before = [p.clone() for p in generator.unet.parameters()]
     out = net(torch.rand(2, 3, 32, 32))
@@ -99,9 +109,32 @@ def test_each_place_shares_its_attention_among_the_joints(generator):
 
 def test_features_follow_the_joints_that_are_told(generator):
     torch.manual_seed(0)
-    features, image = Features(generator, 16), torch.rand(1, 3, 32, 32)
+    features, image = awake(Features(generator, 16)), torch.rand(1, 3, 32, 32)
     here, there = (features(image, guidance_of(torch.full((1, 16, 2), place), 8)) for place in (0.2, 0.8))
     assert not torch.allclose(here, there)
+
+
+def test_at_first_it_sees_what_it_sees_without_the_generator(generator):
+    torch.manual_seed(0)
+    image, guidance = torch.rand(1, 3, 32, 32), guidance_of(torch.rand(1, 16, 2), 8)
+    features = Features(generator, 16)
+    whole = features(image, guidance)
+    features.look = False
+    torch.testing.assert_close(whole, features(image, guidance))
+    awake(features)
+    features.look = True
+    assert not torch.allclose(whole, features(image, guidance))
+
+
+def test_codes_of_the_true_pose_are_the_ones_to_say():
+    torch.manual_seed(0)
+    codes = PoseCodes(SMALL).requires_grad_(False)
+    truth = SimpleNamespace(pose=torch.eye(3).expand(2, 24, 3, 3), joints2d=torch.zeros(2, 16, 2))
+    right = codes.nearest(codes.encode(truth.pose[:, 1:]))
+    said = 20.0 * torch.nn.functional.one_hot(right, SMALL.codes)
+    criterion = Criterion({"codes": 1.0}, Skeleton(load_body()), load_body(), codes)
+    costs = [criterion(SimpleNamespace(codes=logits), truth)["codes"].item() for logits in (said, 0 * said, said.roll(1, -1), None)]
+    assert costs[0] < 1e-3 and costs[1] == pytest.approx(np.log(SMALL.codes)) and costs[2] > 19 and costs[3] == 0
 
 
 def test_a_model_knows_what_it_was_trained_on(dataset, tiny_generator, tmp_path, monkeypatch):

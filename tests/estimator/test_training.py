@@ -315,6 +315,8 @@ def test_reliability_by_hand():
 def test_one_sample_in_32_is_held_out(dataset):
     steps = Steps(Sketches(dataset, "train", 64), TINY, 0, Ranks())
     assert steps.numbers == list(range(8)) and list(held_out(96)) == [31, 63, 95]
+    others = Steps(steps.sketches, TINY, 0, Ranks(), "digest of the weights that it goes on from")
+    assert not torch.equal(steps[3].images, others[3].images)
     whole, halves = steps[3], [Steps(steps.sketches, TINY, 0, Ranks(rank, 2))[3] for rank in (0, 1)]
     torch.testing.assert_close(whole.images[0::2], halves[0].images)
     torch.testing.assert_close(whole.pose[1::2], halves[1].pose)
