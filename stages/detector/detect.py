@@ -39,6 +39,11 @@ class Detections:
     styles: np.ndarray
     figures: np.ndarray
 
+    @property
+    def found(self) -> np.ndarray:
+        """How surely each joint (N, 16) was found: its confidence, less where it is thought to lie outside the picture."""
+        return self.confidence * (1 - self.visibility[..., 0])
+
 
 class Detector:
     """Finds the figure, cuts it out, reads its joints. Every pass has `batch` pictures, so that no answer depends on how many were

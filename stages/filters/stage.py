@@ -39,6 +39,12 @@ class Filter(Stage):
             made += self._judged(list(schema.rows_of(table.slice(first, _AT_ONCE))))
         return schema.to_table(schema.FILTER, {name: [row[name] for row in made] for name in schema.FILTER.names})
 
+    def made_with(self) -> dict:
+        """The version of torch: near a threshold another one may decide otherwise."""
+        import torch
+
+        return {"torch": torch.__version__.partition("+")[0]}
+
     def preview(self, row: dict) -> np.ndarray:
         """The picture, or a grey square where it cannot be read."""
         picture = decode(row["image"])
