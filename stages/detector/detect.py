@@ -80,15 +80,19 @@ class Detector:
             return _nothing(look)
         matrices = crop_matrices(look.boxes, self.eyes.padding)
         seen = self._see(images, matrices, thorough)
-        joints, sure, visible = self._placed(seen, matrices)
-        again = doubtful(joints, sure) if thorough and self.eyes.looks_again else np.array([], int)
-        if len(again):
-            before, matrices[again] = matrices[again], matrices_about(joints[again])
-            nearer = self._see([images[i] for i in again], matrices[again], thorough)
-            seen.maps[again] = (nearer.maps + seen_from(seen.maps[again], before, matrices[again])) / 2
-            seen.visibility[again] = (nearer.visibility + seen.visibility[again]) / 2
-            joints, sure, visible = self._placed(seen, matrices)
-        return Detections(look.boxes, look.scores, joints, sure, visible, look.styles, look.figures)
+        if thorough and self.eyes.looks_again:
+            self._look_again(images, seen, matrices)
+        return Detections(look.boxes, look.scores, *self._placed(seen, matrices), look.styles, look.figures)
+
+    def _look_again(self, images: list[np.ndarray], seen: Seen, matrices: np.ndarray) -> None:
+        """Where a figure is in doubt, its crop and what is seen in it become those of a nearer look, averaged with the first."""
+        joints, sure, _ = self._placed(seen, matrices)
+        rows = doubtful(joints, sure)
+        if len(rows):
+            first, matrices[rows] = matrices[rows], matrices_about(joints[rows])
+            nearer = self._see([images[i] for i in rows], matrices[rows], flip=True)
+            seen.maps[rows] = (nearer.maps + seen_from(seen.maps[rows], first, matrices[rows])) / 2
+            seen.visibility[rows] = (nearer.visibility + seen.visibility[rows]) / 2
 
     def _see(self, images: list[np.ndarray], matrices: np.ndarray, flip: bool) -> Seen:
         crops = [cut(image, matrix, (HEIGHT, WIDTH)) for image, matrix in zip(images, matrices, strict=True)]
