@@ -11,7 +11,7 @@ from manifests.skeleton import JOINTS, STYLES
 from stages.detector.again import doubtful, matrices_about, seen_from
 from stages.detector.coco import CONFIG, read_coco
 from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, cut, inverse
-from stages.detector.eyes import Eyes, OwnEyes, Seen, read_pose
+from stages.detector.eyes import Eyes, OwnEyes, View, read_pose
 from stages.detector.finder_net import MAP
 from stages.detector.finders import Finder, Look, PersonFinder, batches, read_finder, read_person_finder
 from stages.detector.pose_net import KINDS
@@ -84,7 +84,7 @@ class Detector:
             self._look_again(images, seen, matrices)
         return Detections(look.boxes, look.scores, *self._placed(seen, matrices), look.styles, look.figures)
 
-    def _look_again(self, images: list[np.ndarray], seen: Seen, matrices: np.ndarray) -> None:
+    def _look_again(self, images: list[np.ndarray], seen: View, matrices: np.ndarray) -> None:
         """Where a figure is in doubt, its crop and what is seen in it become those of a nearer look, averaged with the first."""
         joints, sure, _ = self._placed(seen, matrices)
         rows = doubtful(joints, sure)
@@ -94,12 +94,12 @@ class Detector:
             seen.maps[rows] = (nearer.maps + seen_from(seen.maps[rows], first, matrices[rows])) / 2
             seen.visibility[rows] = (nearer.visibility + seen.visibility[rows]) / 2
 
-    def _see(self, images: list[np.ndarray], matrices: np.ndarray, flip: bool) -> Seen:
+    def _see(self, images: list[np.ndarray], matrices: np.ndarray, flip: bool) -> View:
         crops = [cut(image, matrix, (HEIGHT, WIDTH)) for image, matrix in zip(images, matrices, strict=True)]
         parts = [self.eyes.see(part, flip) for part in batches(crops, self.batch, self.device)]
-        return Seen(*(torch.cat(column)[: len(crops)] for column in zip(*parts, strict=True)))
+        return View(*(torch.cat(column)[: len(crops)] for column in zip(*parts, strict=True)))
 
-    def _placed(self, seen: Seen, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _placed(self, seen: View, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Joints (N, 16, 2) px of the pictures, confidence, visibility."""
         reading = self.eyes.joints(seen)
         crops = reading.joints.double().cpu().numpy()

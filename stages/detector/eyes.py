@@ -26,7 +26,7 @@ class Reading(NamedTuple):
     visibility: Tensor
 
 
-class Seen(NamedTuple):
+class View(NamedTuple):
     """Non-negative heatmaps (B, K, 64, 48), and what is known of the visibility of each, (B, K, ...)."""
 
     maps: Tensor
@@ -53,24 +53,24 @@ class Eyes(ABC):
             self.net.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def see(self, crops: Tensor, flip: bool) -> Seen:
+    def see(self, crops: Tensor, flip: bool) -> View:
         """What each crop shows; with `flip`, the mean of what it and its mirror image show."""
         if not flip:
             return self._mixed(crops)
         (maps, mirrored), (visibility, seen) = (both.chunk(2) for both in self._mixed(torch.cat([crops, crops.flip(2)])))
         order = list(self.mirror)
-        return Seen((maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2)
+        return View((maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2)
 
-    def _mixed(self, crops: Tensor) -> Seen:
+    def _mixed(self, crops: Tensor) -> View:
         with torch.autocast(crops.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.maps(crops)
 
     @abstractmethod
-    def maps(self, crops: Tensor) -> Seen:
+    def maps(self, crops: Tensor) -> View:
         """What the network says of crops."""
 
     @abstractmethod
-    def joints(self, seen: Seen) -> Reading:
+    def joints(self, seen: View) -> Reading:
         """The 16 joints of what was seen."""
 
 
@@ -82,12 +82,12 @@ class OwnEyes(Eyes):
     def __init__(self, net: PoseNet):
         self.net = net
 
-    def maps(self, crops: Tensor) -> Seen:
+    def maps(self, crops: Tensor) -> View:
         """Distributions (B, 16, 64, 48) and probabilities (B, 16, 3)."""
         seen = self.net(normalised(crops))
-        return Seen(spread(seen.logits), seen.visibility.float().softmax(-1))
+        return View(spread(seen.logits), seen.visibility.float().softmax(-1))
 
-    def joints(self, seen: Seen) -> Reading:
+    def joints(self, seen: View) -> Reading:
         """A joint is as sure as its distribution is narrow."""
         cells, mass = decode(seen.maps)
         return Reading(cells * CELL, mass, seen.visibility)

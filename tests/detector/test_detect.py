@@ -18,7 +18,7 @@ from stages.detector.coco import POINTS, sixteen
 from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, inverse
 from stages.detector.decoys import held_out
 from stages.detector.detect import LEAST_SCORE, load_detector
-from stages.detector.eyes import Seen
+from stages.detector.eyes import View
 from stages.detector.finders import read_person_finder
 from stages.detector.weights import BUNDLED, FINDER, POSE
 from stages.shards.held_out import open_held_out
@@ -142,7 +142,7 @@ def test_cells_of_a_vitpose_lie_border_to_border(coco):
     eyes = load_detector(coco).eyes
     maps = torch.zeros(1, 17, 64, 48)
     maps[0, :, 63, 47] = 0.5
-    reading = eyes.joints(Seen(maps, maps.new_zeros(1, 17, 0)))
+    reading = eyes.joints(View(maps, maps.new_zeros(1, 17, 0)))
     torch.testing.assert_close(reading.joints[0, 3], torch.tensor([191.5, 255.5]))
     assert reading.confidence[0, 3] == 0.5
 
