@@ -37,6 +37,7 @@ def encode_sample(row: dict) -> dict[str, bytes]:
         "proportions": row["proportions"],
         "text": {"style": STYLE_TEXTS[row["style"]], "appearance": row["appearance"], "motion": row["motion"]},
         "generator": row["generator"],
+        "noise_seed": row["noise_seed"],
         "scores": {name.removeprefix(schema.SCORE): round(float(row[name]), 6) for name in SCORES},
     }
     text = json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -87,6 +87,7 @@ SKETCHES = pa.schema([
     _field("image_bytes", pa.int64(), "size of the encoded picture, by which shards are cut", unit="bytes"),
     _text("appearance", "what the figure looks like, in words"),
     _text("generator", "what drew the picture: renderer, or the sha256 of a model"),
+    _field("noise_seed", pa.int64(), "of the CPU torch.Generator that the model's noise is from; -1 where the renderer drew"),
     REASON,
 ])  # fmt: skip
 

@@ -195,7 +195,7 @@ def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="
 
     done = redraw(*_opened(folder), sample_id)
     print(f"prompt: {done.prompt}")
-    print(f"seed: {done.seed}, generator: {done.generator}")
+    print(f"seed: {done.seed}, noise seed: {done.noise_seed}, generator: {done.generator}")
     print("pose: " + json.dumps([[round(float(v), 6) for v in joint] for joint in done.pose]))
     said = {True: "the same bytes as in the run", False: "not the bytes of the run", None: "the run has no picture of it"}[done.same]
     print(f"{folder.rstrip('/')}/{done.name}: {said}")

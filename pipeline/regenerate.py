@@ -21,13 +21,14 @@ STAGE = "sketches"
 
 @dataclass(frozen=True)
 class Redrawn:
-    """name: of the picture in the run folder; prompt and pose (24, 3) of the sample; same: the bytes are those of the run, None
-    where the run has no picture of the sample."""
+    """name: of the picture in the run folder; prompt, noise_seed and pose (24, 3) of the sample; seed: of the recipe; same: the bytes
+    are those of the run, None where the run has no picture of the sample."""
 
     name: str
     prompt: str
     generator: str
     seed: int
+    noise_seed: int
     pose: np.ndarray
     same: bool | None
 
@@ -54,7 +55,8 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     store.write(name, made["image"])
     prompt = prompt_of(given["style"], made["appearance"], given["motion"])
     held = _held(reader, unit, ids) if marker else None
-    return Redrawn(name, prompt, made["generator"], pipeline.recipe.seed, given["pose"], None if held is None else held == made["image"])
+    same = None if held is None else held == made["image"]
+    return Redrawn(name, prompt, made["generator"], pipeline.recipe.seed, made["noise_seed"], given["pose"], same)
 
 
 def _made_alone(pipeline: Pipeline, sample_id: str) -> pa.Table:

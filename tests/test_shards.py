@@ -82,7 +82,7 @@ def test_a_shard_says_what_the_tables_say(smoke_run):
             np.testing.assert_array_equal(sample.labels[name], row[name], err_msg=name)
         assert sample.image == row["image"]
         assert words["text"] == {"style": STYLE_TEXTS[words["style"]], "appearance": row["appearance"], "motion": row["motion"]}
-        assert all(words[name] == row[name] for name in ("split", "source_id", "proportions", "generator"))
+        assert all(words[name] == row[name] for name in ("split", "source_id", "proportions", "generator", "noise_seed"))
         assert words["scores"] == {name: pytest.approx(row[f"{schema.SCORE}{name}"], abs=1e-6) for name in words["scores"]}
         assert set(words["scores"]) == {name.removeprefix(schema.SCORE) for name in row if name.startswith(schema.SCORE)}
 

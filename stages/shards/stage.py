@@ -21,7 +21,7 @@ class Shards(Stage):
     """Writes `<split>-<6 digits>.tar` into the dataset folder; its table says what is in it."""
 
     name = "shards"
-    version = 3
+    version = 4
     config = ()
     reads = tuple(
         name

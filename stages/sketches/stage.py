@@ -25,6 +25,7 @@ from stages.sketches.drawing.layer import UNITS
 _LABELS = (*LABELS, "joints2d", "joints3d_drawn")
 _SPINE_TO_HEAD = (0, 3, 6, 9, 12, 15)  # SMPL joints whose rotations turn the head
 _LEVEL, _QUALITY = 3, 92  # of PNG, of JPEG
+_NO_NOISE = -1  # the seed of what the renderer drew
 
 
 class _Work(NamedTuple):
@@ -40,7 +41,7 @@ class Sketches(Stage):
     """Draws with the renderer, a diffusion model, or both. A row's picture depends on its labels, its style and its own randomness."""
 
     name = "sketches"
-    version = 5
+    version = 6
     config = ("body", "sketches", "projections.size")
     reads = (*_LABELS, "motion")
     writes = schema.SKETCHES
@@ -83,6 +84,7 @@ class Sketches(Stage):
             "image_format": [self.cfg.sketches.image_format] * len(rows),
             "appearance": [work.phrase for work in begun],
             "generator": [work.maker for work in begun],
+            "noise_seed": [work.order.seed if work.order else _NO_NOISE for work in begun],
             "reason": [""] * len(rows),
         }
         return schema.to_table(schema.SKETCHES, columns)

@@ -57,7 +57,8 @@ def stick_row(number: int, split: str) -> dict:
     picture, (digest, thumbnail) = cv2.imencode(".png", sketch)[1].tobytes(), fingerprint(sketch)
     row |= words | {"sample_id": f"{style}-{number:06d}", "style": style, "split": split, "source_id": f"clip-{number}"}
     return row | dict.fromkeys(SCORES, 0.5) | {
-        "image": picture, "image_format": "png", "image_bytes": len(picture), "picture_hash": digest, "thumbnail": thumbnail,
+        "image": picture, "image_format": "png", "image_bytes": len(picture), "noise_seed": -1,
+        "picture_hash": digest, "thumbnail": thumbnail,
     }  # fmt: skip
 
 

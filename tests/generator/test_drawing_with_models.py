@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pyarrow.compute as pc
 import pytest
@@ -12,6 +13,8 @@ import torch
 from manifests.errors import UserError
 from manifests.recipe import Diffusion
 from manifests.recipe_files import load_recipe
+from manifests.sample import prompt_of
+from manifests.schema import rows_of
 from manifests.stage import Config
 from pipeline.commit import read_marker
 from pipeline.plan import Pipeline
@@ -19,6 +22,7 @@ from pipeline.regenerate import regenerate
 from pipeline.run import run
 from pipeline.store import Store
 from pipeline.tables import Reader
+from stages.pictures import decode
 from stages.poses.stage import Poses
 from stages.projections.stage import Projections
 from stages.sketches.generator.conditions import condition, part_map, pose_map, shares
@@ -137,6 +141,26 @@ def test_the_stage_takes_any_folder(pipeline, folder, projected, tmp_path, kind)
     alone = _drawn(stage, projected.slice(2, 1))
     assert alone["image"][0].as_py() == drawn["image"][2].as_py()
     assert stage.made_with()["batch"] == 2
+
+
+def test_a_script_draws_a_sample_again_from_what_its_row_says(pipeline, folder, projected):
+    stage, _ = _stage(model=folder, guidance=1.0)
+    drawn = _drawn(stage, projected)
+    pipeline.set_progress_bar_config(disable=True)
+    for row, made in zip(rows_of(projected), rows_of(drawn), strict=True):
+        given = shares(torch.from_numpy(stage.artist.condition(row, stage.artist.figure(row))[None]))
+        noise = torch.Generator("cpu").manual_seed(made["noise_seed"])
+        prompt = prompt_of(row["style"], made["appearance"], row["motion"])
+        theirs = pipeline(prompt, image=given, num_inference_steps=1, guidance_scale=1.0, generator=noise, output_type="np").images[0]
+        shown = cv2.resize((theirs * 255).round().astype(np.uint8), (128, 128), interpolation=cv2.INTER_CUBIC)
+        assert np.abs(shown.astype(int) - decode(made["image"])).max() <= 2
+
+
+def test_what_the_renderer_draws_has_no_noise(projected):
+    recipe = load_recipe("smoke", ["projections.size=128", "sketches.source=renderer"])
+    stage = Sketches(Config(recipe, Sketches.config))
+    stage.setup("cpu")
+    assert set(_drawn(stage, projected)["noise_seed"].to_pylist()) == {-1}
 
 
 def _unet(model):
