@@ -174,6 +174,17 @@ def test_the_figure_weighs_more_than_the_paper(trained):
     assert costs == pytest.approx([expected, 1 - expected], rel=1e-4) and expected > share.mean()
 
 
+def test_much_noise_counts_and_hardly_any_does_not(trained):
+    """Of velocities, whose plain min-SNR weights go to nothing on both sides."""
+    job = Training(trained, TINY, **QUIET)._unet_job()
+    snr = (job.alphas / (1 - job.alphas)).double()
+    weights, floor, gamma = job._weight(torch.arange(1000)).double(), job.config.floor, job.config.snr_gamma
+    noisy = snr < gamma
+    torch.testing.assert_close(weights[noisy], (snr / (snr + 1)).clamp(min=floor)[noisy])
+    torch.testing.assert_close(weights[~noisy], (gamma / (snr + 1))[~noisy])
+    assert weights[999] == pytest.approx(floor) and weights[0] < 0.01
+
+
 def test_what_cannot_be_distilled_is_a_sentence(trained, pipeline, tmp_path):
     training = _copy(trained, tmp_path / "out", "vae", "unet")
     training.profile = load_profile("tiny", ["distill.passes=6"])

@@ -70,8 +70,8 @@ class VaeStretch(Stretch):
 
 
 class UnetStretch(Stretch):
-    """Dropouts are shares of samples. snr_gamma: min-SNR weighting, 0 for none; floor: least weight: where there is most noise a pose is
-    decided. parts: what learns; null: all of a new model, of one that is fine-tuned the ControlNet."""
+    """Dropouts are shares of samples. snr_gamma: min-SNR weighting, 0 for none; floor: least weight at more noise than that: a pose is
+    decided there. parts: what learns; null: all of a new model, of one that is fine-tuned the ControlNet."""
 
     parts: tuple[Literal["unet", "controlnet", "text_encoder"], ...] | None = None
     drop_text: Share = 0.1

@@ -96,14 +96,16 @@ class UnetJob(PictureJob):
         return drawn if kind == "epsilon" else latents
 
     def _weight(self, times: Tensor) -> Tensor:
-        """Min-SNR weights (B,) of the kind of prediction, never below the floor: the first of few steps starts at pure noise."""
+        """Min-SNR weights (B,) of the kind of prediction; where noise prevails never below the floor: the first of few steps starts at
+        pure noise."""
         if not self.config.snr_gamma:
             return torch.ones_like(times, dtype=torch.float32)
         alphas = self.alphas[times].float()
         snr = alphas / (1 - alphas)
         capped = snr.clamp(max=self.config.snr_gamma)
         per = {"v_prediction": snr + 1, "epsilon": snr.clamp(min=1e-8), "sample": torch.ones_like(snr)}
-        return (capped / per[self.scheduler.config.prediction_type]).clamp(min=self.config.floor)
+        weights = capped / per[self.scheduler.config.prediction_type]
+        return torch.where(snr < self.config.snr_gamma, weights.clamp(min=self.config.floor), weights)
 
     def grid(self) -> np.ndarray:
         """Held-out drawings: pose map, drawing, then ours with both maps and with the skeleton alone."""
