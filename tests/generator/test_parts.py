@@ -154,6 +154,10 @@ def test_the_bundled_profiles_keep_to_the_budget():
     from stages.sketches.generator.build import build_pipeline
 
     pipeline = build_pipeline(load_profile("cpu").networks, phrases(), 1)
+    maps = torch.zeros(2, 6, 256, 256)
+    maps[1, :, 60:120, 80:140] = 1
+    without, with_some = pipeline.controlnet.controlnet_cond_embedding(maps).detach()
+    assert (with_some - without).std() > 0.01  # they are seen from the start
     sizes = {name: parameters(getattr(pipeline, name)) / 1e6 for name in ("vae", "unet", "controlnet", "text_encoder")}
     assert sizes["vae"] <= 4 and sum(sizes.values()) <= 20
     assert load_profile("gpu").networks.unet == load_profile("cpu").networks.unet

@@ -6,15 +6,17 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionControlNetPipeline
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionControlNetPipeline
 
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.detector.crops import cut, square_matrix
 from stages.sketches.generator.config import load_profile
+from stages.sketches.generator.distill import Teacher
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.real import add_real
 from stages.sketches.generator.train import Training
+from stages.sketches.generator.train_unet import evenly
 from tests.annotated.files import COCO, spread, write_character, write_coco
 from tests.generator.conftest import QUIET, TINY
 from tests.generator.others import save_controlnet, save_sd
@@ -183,6 +185,20 @@ def test_much_noise_counts_and_hardly_any_does_not(trained):
     torch.testing.assert_close(weights[noisy], (snr / (snr + 1)).clamp(min=floor)[noisy])
     torch.testing.assert_close(weights[~noisy], (gamma / (snr + 1))[~noisy])
     assert weights[999] == pytest.approx(floor) and weights[0] < 0.01
+
+
+def test_every_part_of_the_noise_is_in_a_batch():
+    times = evenly(32, 1000, torch.Generator().manual_seed(0))
+    assert torch.equal(times * 32 // 1000, torch.arange(32)) and len(set((times % 31).tolist())) > 5
+
+
+def test_the_teacher_guides_where_there_is_something_to_see(pipeline):
+    words, conditions = pipeline.text_encoder(torch.ones((2, 64), dtype=torch.long))[0], torch.rand(2, 6, 32, 32)
+    noisy, alphas = torch.randn(2, 4, 8, 8), DDPMScheduler.from_config(pipeline.scheduler.config).alphas_cumprod
+    plain, guided = (Teacher(pipeline, guidance, 0.7, alphas) for guidance in (1.0, 5.0))
+    for time, same in ((999, True), (749, True), (624, False)):
+        ends = [t.walk(noisy, torch.full((2,), time), 100, 1, words, conditions) for t in (plain, guided)]
+        assert torch.allclose(*ends, atol=1e-6) == same
 
 
 def test_what_cannot_be_distilled_is_a_sentence(trained, pipeline, tmp_path):

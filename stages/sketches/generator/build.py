@@ -19,6 +19,7 @@ CONDITION_CHANNELS = 6  # the pose map's three and the part map's three
 NOTES = "skep.json"  # beside model_index.json: what the model was trained for
 _SHARD = "12MB"  # no file of a repository should be larger
 _OPEN = 0.1  # scale of the ControlNet's outputs at the start: it is trained from nothing, so they need not be shut
+_AWAKE = 1.7  # gain of the layers that embed its maps: with torch's own start nothing comes through so many
 
 
 def build_pipeline(sizes: Networks, captions: Iterable[str], seed: int) -> Any:
@@ -67,7 +68,11 @@ def open_controlnet(unet: UNet2DConditionModel, condition: tuple[int, ...], scal
         unet, conditioning_channels=CONDITION_CHANNELS, conditioning_embedding_out_channels=condition, load_weights_from_unet=scale == 0
     )
     if scale:
-        nn.init.kaiming_uniform_(net.controlnet_cond_embedding.conv_out.weight, a=5**0.5)
+        embedding = net.controlnet_cond_embedding
+        for layer in (embedding.conv_in, *embedding.blocks):
+            nn.init.normal_(layer.weight, std=_AWAKE * layer.weight[0].numel() ** -0.5)
+            nn.init.zeros_(layer.bias)
+        nn.init.kaiming_uniform_(embedding.conv_out.weight, a=5**0.5)
         for layer in (*net.controlnet_down_blocks, net.controlnet_mid_block):
             nn.init.normal_(layer.weight, std=scale * layer.in_channels**-0.5)
     return net

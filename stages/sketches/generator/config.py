@@ -88,6 +88,7 @@ class DistillStretch(Stretch):
     passes: Annotated[int, Field(ge=1, le=50)] = 8
     substeps: Count = 2
     guidance: Weight = 2.0
+    guided_below: Share = Field(0.7, description="share of the noise's time below which it guides")
     drop_parts: Share = 0.2
 
 

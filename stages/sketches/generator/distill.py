@@ -16,7 +16,7 @@ from stages.sketches.generator.sampler import Painter
 from stages.sketches.generator.train_unet import UnetJob, tokens_of
 
 PARTS = ("unet", "controlnet")
-_OWN = ("passes", "substeps", "guidance")  # what only this stage has to decide
+_OWN = ("passes", "substeps", "guidance", "guided_below")  # what only this stage has to decide
 
 
 class DistillJob(UnetJob):
@@ -32,7 +32,7 @@ class DistillJob(UnetJob):
         self.course = course_of(self.config)
         plan = self.plan.model_dump(mode="json", include=set(_OWN))
         self.identity |= {"config": self.config.decisive(), "plan": plan}
-        self.teacher = Teacher(pipeline, self.plan.guidance, self.alphas)
+        self.teacher = Teacher(pipeline, self.plan.guidance, self.plan.guided_below, self.alphas)
 
     def _check(self) -> None:
         """Raises UserError where the student could not learn, or not at the times at which it will draw."""
@@ -54,7 +54,7 @@ class DistillJob(UnetJob):
             landed = self.teacher.walk(noisy, times, stride, self.plan.substeps, words, conditions)
             wanted = velocity_to(noisy, landed, self._root(times), self._root(times - stride))
         made = self.denoise(self.pipeline, noisy, times, words, conditions)
-        return {"velocity": (made.float() - wanted).square().mean()}
+        return {"velocity": self._error(made, wanted, batch).mean()}
 
     def _root(self, times: Tensor) -> Tensor:
         return root_alpha(self.alphas, times)
@@ -68,10 +68,11 @@ class DistillJob(UnetJob):
 
 
 class Teacher:
-    """A copy of the pipeline's denoiser as it is now, with guidance."""
+    """A copy of the pipeline's denoiser as it is now, with guidance, but not where noise hides even the mean colours: there it would
+    only push them away from those of all drawings (arXiv 2404.07724)."""
 
-    def __init__(self, pipeline: Any, guidance: float, alphas: Tensor):
-        self.guidance, self.alphas = guidance, alphas
+    def __init__(self, pipeline: Any, guidance: float, below: float, alphas: Tensor):
+        self.guidance, self.alphas, self.below = guidance, alphas, below * len(alphas)
         self.unet, self.controlnet = (copy.deepcopy(net).requires_grad_(False).eval() for net in (pipeline.unet, pipeline.controlnet))
         tokens = tokens_of(pipeline.tokenizer, [""]).to(pipeline.text_encoder.device)
         with torch.no_grad():
@@ -85,7 +86,8 @@ class Teacher:
             now, then = times - stride * k // substeps, times - stride * (k + 1) // substeps
             both = UnetJob.denoise(self, torch.cat([noisy] * 2), torch.cat([now] * 2), words, conditions).float()
             blind, told = both.chunk(2)
-            noisy = ddim(noisy, blind + self.guidance * (told - blind), root_alpha(self.alphas, now), root_alpha(self.alphas, then))
+            scale = torch.where(now < self.below, self.guidance, 1.0).view(-1, 1, 1, 1)
+            noisy = ddim(noisy, blind + scale * (told - blind), root_alpha(self.alphas, now), root_alpha(self.alphas, then))
         return noisy
 
 

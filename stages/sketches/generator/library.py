@@ -15,7 +15,7 @@ from stages.library.chunks import Chunk
 from stages.pictures import decoded
 from stages.sketches.generator.conditions import condition, pose_map
 
-_OPEN = 64  # chunks whose labels are kept in memory
+_OPEN = 512  # chunks that are kept open, their labels in memory
 
 
 @dataclass(frozen=True)

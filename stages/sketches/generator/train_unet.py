@@ -69,13 +69,15 @@ class UnetJob(PictureJob):
         """Squared error of what the scheduler wants predicted, weighted by min-SNR, and where the figure is."""
         latents = batch["latents"].float()
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)
-        times = torch.randint(self.scheduler.config.num_train_timesteps, (len(latents),), generator=noise).to(self.device)
+        times = evenly(len(latents), self.scheduler.config.num_train_timesteps, noise).to(self.device)
         noisy = self.scheduler.add_noise(latents, drawn, times)
         made = self.denoise(self.pipeline, noisy, times, self.words(batch["tokens"]), shares(batch["conditions"]))
-        error = (made.float() - self._target(latents, drawn, times)).square().mean(1)
+        return {"noise": (self._error(made, self._target(latents, drawn, times), batch) * self._weight(times)).mean()}
+
+    def _error(self, made: Tensor, wanted: Tensor, batch: dict[str, Any]) -> Tensor:
+        """Mean square (B,) of what is wrong, in which the figure's cells weigh more."""
         where = 1 + self.config.figure * batch["figure"].float()
-        error = (error * where).sum((1, 2)) / where.sum((1, 2))
-        return {"noise": (error * self._weight(times)).mean()}
+        return ((made.float() - wanted).square().mean(1) * where).sum((1, 2)) / where.sum((1, 2))
 
     def words(self, tokens: Tensor) -> Tensor:
         """Embeddings (B, T, D) of prompts."""
@@ -150,7 +152,7 @@ class Prompted(Dataset):
         rows = rows_of_step(len(self.library), self.config.batch, step, self.seed, "generator")
         entries = [self.library[row] for row in rows]
         conditions = [e.condition(rng.random() >= self.config.drop_parts, self.channels) for e in entries]
-        figures = torch.from_numpy(np.stack([e.condition(True).any(0) for e in entries]))
+        figures = torch.from_numpy(np.stack([e.pose.any(-1) | e.parts.any(-1) for e in entries]))
         prompts = [self._prompt(e, rng.random()) for e in entries]
         return {
             "latents": torch.from_numpy(self.latents[rows]),
@@ -166,6 +168,11 @@ class Prompted(Dataset):
         if draw < self.config.drop_text + self.config.drop_looks:
             return prompt_of(entry.style, "", "")
         return prompt_of(entry.style, entry.appearance, entry.motion)
+
+
+def evenly(count: int, times: int, draws: torch.Generator) -> Tensor:
+    """Times (count,), one at random from each part of all of them: a batch knows every degree of noise."""
+    return ((torch.arange(count) + torch.rand(count, generator=draws)) / count * times).long().clamp(max=times - 1)
 
 
 def tokens_of(tokenizer: Any, prompts: list[str]) -> Tensor:
