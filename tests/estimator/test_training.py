@@ -213,7 +213,7 @@ def quiet(_):
 
 
 def test_unknown_models_and_profiles_are_named(dataset, tmp_path):
-    with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, sketch2pose, global"):
+    with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, lifter, sketch2pose, global"):
         train(dataset, tmp_path, TINY.model_copy(update={"model": "pose3pose"}), 1, None)
     with pytest.raises(UserError, match=r"--profile tpu: expected one of cpu, gpu"):
         changes("tpu")
