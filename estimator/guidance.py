@@ -32,6 +32,11 @@ class Guidance(NamedTuple):
     height: Tensor
     corner: Tensor
 
+    def corrected(self, places: Tensor) -> "Guidance":
+        """The same, but joints whose places (B, 16, 2) in [0, 1] are not NaN lie there for sure."""
+        placed = places.isfinite().all(-1)
+        return self._replace(joints=torch.where(placed[..., None], places, self.joints), sure=torch.where(placed, 1.0, self.sure))
+
     def heat(self, cells: int) -> Tensor:
         """(B, 16, cells, cells), each joint's share of the cells of the picture, 0 beyond the crop."""
         fine = _FINE * cells  # or a narrow peak could fall between the cells

@@ -41,10 +41,12 @@ class Lifter(Mixed):
         self.depth = zeroed(nn.Linear(wide, 1))
         self.head = FigureHead(_KNOWN, _KNOWN, skeleton, mean_pose)
 
-    def forward(self, images: Tensor) -> Prediction:
+    def forward(self, images: Tensor, placed: Tensor | None = None) -> Prediction:
+        """placed (B, 16, 2) px: where joints are for sure; NaN where that is not known."""
         with self.mixed(images):
             told = self.guide(images)
-        return self.lifted(told, images.shape[-1])
+        size = images.shape[-1]
+        return self.lifted(told if placed is None else told.corrected(placed / size), size)
 
     def lifted(self, told: Guidance, size: int) -> Prediction:
         """The figure whose joints these are, in a picture of `size` px."""

@@ -2,14 +2,17 @@
 
 from shutil import copytree
 
+import numpy as np
 import pytest
 import torch
 from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
 
 from estimator.batch import collate
 from estimator.data import Sketches
+from estimator.figure import figures_of
 from estimator.guidance import Guidance, Guide, load_guide
 from estimator.lifter import Lifter
+from estimator.load import Network, said_of
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.metrics import pa_mpjpe
 from estimator.mixed import set_dtype
@@ -71,6 +74,18 @@ def test_what_was_seen_at_the_joints_counts_unless_left_out(guide, skeleton):
         torch.nn.init.normal_(net.head.turns.weight)
         here, there = (net.lifted(_told(joints, torch.full((2, 16, 192), value)), SIDE).pose for value in (0.0, 1.0))
         assert torch.allclose(here, there) != features
+
+
+def test_a_joint_that_is_placed_lies_there_for_sure(lifter):
+    torch.nn.init.normal_(lifter.head.turns.weight)
+    network, picture, box = Network(lifter.eval(), SIDE, "lifter"), np.zeros((90, 120, 3), np.uint8), np.array([[30.0, 10.0, 80.0, 70.0]])
+    placed = np.full((1, 16, 2), np.nan)
+    plain = figures_of(*said_of(network, [picture], box, placed))[0]
+    placed[0, 4] = 75, 20
+    corrected = figures_of(*said_of(network, [picture], box, placed))[0]
+    assert np.allclose(corrected.joints2d[4], (75, 20), atol=1e-3) and not np.allclose(plain.pose, corrected.pose, atol=1e-4)
+    others = np.arange(16) != 4
+    assert np.allclose(corrected.joints2d[others], plain.joints2d[others], atol=1e-3)
 
 
 def test_all_but_the_guide_learns_and_is_saved(lifter, guide):
