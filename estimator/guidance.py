@@ -13,29 +13,41 @@ from stages.detector.crops import HEIGHT, LEAST, PADDING, PICTURE, WIDTH
 from stages.detector.detect import load_detector
 from stages.detector.eyes import OwnEyes
 from stages.detector.finder_net import FinderNet, boxes_of
-from stages.detector.heatmaps import COLUMNS, ROWS, decode, spread
+from stages.detector.heatmaps import COLUMNS, ROWS, decode, second, spread
 from stages.detector.pose_net import PoseNet, scaled
 
 _FINE = 4  # places a side of each cell that heatmaps are read at
 
 
 class Guidance(NamedTuple):
-    """joints (B, 16, 2) in [0, 1] across the picture; sure (B, 16) in [0, 1]; visibility (B, 16, 3) probabilities of outside,
-    occluded, visible; features (B, 16, C) of what was seen at each joint; share (B, 16, 64, 48) of each cell of the crop that was
-    looked at, whose height (B,) and corner (B, 2) are in [0, 1] of the picture."""
+    """joints (B, 16, 2) in [0, 1] across the picture; sure (B, 16) in [0, 1]; others (B, 16, 2), where each may lie if not there, and
+    others_sure; visibility (B, 16, 3) probabilities of outside, occluded, visible; features (B, 16, C) of what was seen at each joint;
+    share (B, 16, 64, 48) of each cell of the crop that was looked at, whose height (B,) and corner (B, 2) are in [0, 1] of the picture;
+    placed (B, 16), 1 where a user put the joint, else 0."""
 
     joints: Tensor
     sure: Tensor
+    others: Tensor
+    others_sure: Tensor
     visibility: Tensor
     features: Tensor
     share: Tensor
     height: Tensor
     corner: Tensor
+    placed: Tensor
 
     def corrected(self, places: Tensor) -> "Guidance":
-        """The same, but joints whose places (B, 16, 2) in [0, 1] are not NaN lie there for sure."""
+        """The same, but joints whose places (B, 16, 2) in [0, 1] are not NaN lie there for sure; what was seen elsewhere is forgotten."""
         placed = places.isfinite().all(-1)
-        return self._replace(joints=torch.where(placed[..., None], places, self.joints), sure=torch.where(placed, 1.0, self.sure))
+        free = (~placed).float()
+        return self._replace(
+            joints=torch.where(placed[..., None], places, self.joints),
+            sure=torch.where(placed, 1.0, self.sure),
+            others_sure=self.others_sure * free,
+            visibility=self.visibility * free[..., None],
+            features=self.features * free[..., None],
+            placed=placed.float(),
+        )
 
     def heat(self, cells: int) -> Tensor:
         """(B, 16, cells, cells), each joint's share of the cells of the picture, 0 beyond the crop."""
@@ -62,9 +74,12 @@ class Guide:
         height, corner = _crops(self.boxes(images))
         seen = self.eyes(scaled(_cut(images, height, corner)))
         share = spread(seen.logits)
-        cells, mass = decode(share)
-        joints = corner[:, None] + cells / cells.new_tensor([COLUMNS, ROWS]) * _extent(height)[:, None]
-        return Guidance(joints, mass, seen.visibility.float().softmax(-1), seen.features.float(), share, height, corner)
+        (cells, mass), (other_cells, other_mass) = decode(share), second(share)
+        joints, others = (
+            corner[:, None] + places / places.new_tensor([COLUMNS, ROWS]) * _extent(height)[:, None] for places in (cells, other_cells)
+        )
+        visibility, features = seen.visibility.float().softmax(-1), seen.features.float()
+        return Guidance(joints, mass, others, other_mass, visibility, features, share, height, corner, torch.zeros_like(mass))
 
     def boxes(self, images: Tensor) -> Tensor:
         """Boxes (B, 4) x0, y0, x1, y1 of the figures, in [0, 1] across the picture."""

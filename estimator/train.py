@@ -104,7 +104,8 @@ class EstimatorJob(Job):
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Those that the recipe names, before their weights."""
-        return self.criterion(self._model(batch.pixels), batch)
+        told = (batch.placed,) if self.config.model == LIFTER else ()
+        return self.criterion(self._model(batch.pixels, *told), batch)
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """The weighted sum."""

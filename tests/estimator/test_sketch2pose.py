@@ -49,8 +49,9 @@ def generator(tiny_generator) -> Generator:
 def guidance_of(joints: torch.Tensor) -> Guidance:
     """Joints whose heatmaps, of the whole picture and more, say nothing."""
     batch = len(joints)
-    sure, visibility, share = torch.ones(batch, 16), torch.full((batch, 16, 3), 1 / 3), torch.full((batch, 16, 64, 48), 1 / (64 * 48))
-    return Guidance(joints, sure, visibility, torch.zeros(batch, 16, 8), share, torch.full((batch,), 4 / 3), torch.zeros(batch, 2))
+    none, visibility, share = torch.zeros(batch, 16), torch.full((batch, 16, 3), 1 / 3), torch.full((batch, 16, 64, 48), 1 / (64 * 48))
+    crop = share, torch.full((batch,), 4 / 3), torch.zeros(batch, 2)
+    return Guidance(joints, none + 1, joints, none, visibility, torch.zeros(batch, 16, 8), *crop, placed=none)
 
 
 def sketch2pose(generator: Generator, detector: Detector) -> Sketch2PoseNet:
