@@ -2,7 +2,8 @@
 
 Each joint's turn since the reference pose (the zero pose, where that is a person standing; else the frame that comes
 nearest to one) is carried over; limbs, hips and trunk are then swung onto the lines of the file. What has no line of
-its own that two skeletons would share (neck, head, collars, feet) keeps its turn since the reference; but no foot is upside down.
+its own that two skeletons would share (neck, head, collars, feet) keeps its turn since the reference; but a roll that no ankle
+allows is taken from feet.
 """
 
 from dataclasses import dataclass

@@ -236,10 +236,12 @@ def test_a_mixed_run_and_one_sample_of_it_alone(folder, tmp_path):
     store, pipeline = Store(str(tmp_path / "run")), Pipeline(recipe)
     reader = Reader(pipeline, store)
     ids = reader.ids(pipeline.by_name["sketches"], "stick-p00000")
-    made = reader.gather(("generator",), "stick-p00000", _chunked(ids))["generator"].to_pylist()
-    assert {name.partition(":")[0] for name in made} == {"renderer", "sha256"}
-    for name in ("renderer", "sha256"):
-        done = regenerate(pipeline, store, ids[[m.partition(":")[0] for m in made].index(name)])
+    table = reader.gather(("generator", "noise_seed"), "stick-p00000", _chunked(ids))
+    made = [name.partition(":")[0] for name in table["generator"].to_pylist()]
+    assert set(made) == {"renderer", "sha256"}
+    for row in map(made.index, ("renderer", "sha256")):
+        done = regenerate(pipeline, store, ids[row])
+        assert done.noise_seed == table["noise_seed"][row].as_py()
         assert done.same and done.prompt.startswith("stick figure, a stick figure") and done.pose.shape == (24, 3)
         assert (tmp_path / "run" / done.name).exists()
     with pytest.raises(UserError, match="not a sample id of this recipe"):

@@ -83,7 +83,7 @@ class UnetStretch(Stretch):
 
 
 class DistillStretch(Stretch):
-    """The student takes `passes` steps, without guidance; the teacher `substeps` guided ones for each of them."""
+    """The student takes `passes` steps, without guidance; the teacher `substeps` for each of them, guided below `guided_below`."""
 
     passes: Annotated[int, Field(ge=1, le=50)] = 8
     substeps: Count = 2

@@ -1,4 +1,5 @@
-"""STAGE=distill: a student of few steps without guidance lands where the guided teacher lands after several steps for each of its own."""
+"""STAGE=distill: a student of few steps without guidance lands where the teacher lands after several steps for each of its own, guided
+where guidance helps."""
 
 import copy
 from typing import Any
@@ -13,7 +14,7 @@ from stages.sketches.generator.config import Profile, UnetStretch
 from stages.sketches.generator.job import course_of
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.sampler import Painter
-from stages.sketches.generator.train_unet import UnetJob, tokens_of
+from stages.sketches.generator.train_unet import UnetJob, evenly, tokens_of
 
 PARTS = ("unet", "controlnet")
 _OWN = ("passes", "substeps", "guidance", "guided_below")  # what only this stage has to decide
@@ -28,7 +29,8 @@ class DistillJob(UnetJob):
         self.plan = profile.distill
         super().__init__(profile, pipeline, train, held, latents, PARTS)
         self._check()
-        self.config = UnetStretch(drop_text=0.0, **self.plan.model_dump(exclude=set(_OWN)))
+        as_before = {name: getattr(profile.unet, name) for name in ("drop_looks", "figure")}
+        self.config = UnetStretch(drop_text=0.0, **as_before, **self.plan.model_dump(exclude=set(_OWN)))
         self.course = course_of(self.config)
         plan = self.plan.model_dump(mode="json", include=set(_OWN))
         self.identity |= {"config": self.config.decisive(), "plan": plan}
@@ -47,7 +49,7 @@ class DistillJob(UnetJob):
         latents, conditions = batch["latents"].float(), shares(batch["conditions"])
         drawn = torch.randn(latents.shape, generator=noise).to(self.device)
         stride = self.scheduler.config.num_train_timesteps // self.plan.passes
-        times = (torch.randint(1, self.plan.passes + 1, (len(latents),), generator=noise) * stride - 1).to(self.device)
+        times = ((evenly(len(latents), self.plan.passes, noise) + 1) * stride - 1).to(self.device)
         noisy = self.scheduler.add_noise(latents, drawn, times)
         with torch.no_grad():
             words = self.words(batch["tokens"])
