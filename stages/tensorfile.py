@@ -45,6 +45,11 @@ def words_of(file: safe_open, path: Path) -> dict:
         raise UserError(f"{path}: not a file of skep; delete it and make it again") from None
 
 
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix.`, by the rest of their names."""
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
+
+
 def packed(parts: list[bytes]) -> tuple[Tensor, Tensor]:
     """Byte strings end to end (N,) uint8, and where each ends."""
     ends = torch.tensor([len(part) for part in parts], dtype=torch.int64).cumsum(0)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from manifests.errors import UserError
-from stages.tensorfile import read_tensors, write_tensors
+from stages.tensorfile import below, read_tensors, write_tensors
 
 _BETAS = (0.9, 0.98)
 _AHEAD = 6  # batches that are made before they are asked for; two of each worker at least
@@ -71,8 +71,8 @@ class State:
         tensors, words = read_tensors(self.path)
         if changed := differences(words["identity"], self.identity):
             return {}, changed
-        self.net.load_state_dict(_below("net", tensors))
-        for name, value in _below("average", tensors).items():
+        self.net.load_state_dict(below("net", tensors))
+        for name, value in below("average", tensors).items():
             self.average[name].copy_(value)
         self._load_optimizer(tensors)
         return words, []
@@ -87,7 +87,7 @@ class State:
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
         shapes = [p for group in self.optimizer.param_groups for p in group["params"]]  # the layout in memory counts too
         slots: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below("optimizer", tensors).items():
+        for name, value in below("optimizer", tensors).items():
             index, slot = name.split(".")
             slots.setdefault(int(index), {})[slot] = value if value.ndim == 0 else torch.empty_like(shapes[int(index)]).copy_(value)
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
@@ -136,10 +136,6 @@ def differences(old: dict, new: dict) -> list[str]:
         elif before != after:
             names.append(key)
     return names
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
 
 
 @contextmanager

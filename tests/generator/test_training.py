@@ -16,7 +16,8 @@ from stages.sketches.generator.distill import Teacher
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.real import add_real
 from stages.sketches.generator.train import Training
-from stages.sketches.generator.train_unet import evenly
+from stages.sketches.generator.train_unet import EARLY, PARTS, evenly
+from stages.tensorfile import read_tensors
 from tests.annotated.files import COCO, spread, write_character, write_coco
 from tests.generator.conftest import QUIET, TINY
 from tests.generator.others import save_controlnet, save_sd
@@ -192,13 +193,26 @@ def test_every_part_of_the_noise_is_in_a_batch():
     assert torch.equal(times * 32 // 1000, torch.arange(32)) and len(set((times % 31).tolist())) > 5
 
 
-def test_the_teacher_guides_where_there_is_something_to_see(pipeline):
-    words, conditions = pipeline.text_encoder(torch.ones((2, 64), dtype=torch.long))[0], torch.rand(2, 6, 32, 32)
+def test_the_teacher_leads_away_from_what_it_was_early_on(trained, pipeline):
+    tokens, conditions = torch.ones((2, 64), dtype=torch.long), torch.rand(2, 6, 32, 32)
     noisy, alphas = torch.randn(2, 4, 8, 8), DDPMScheduler.from_config(pipeline.scheduler.config).alphas_cumprod
-    plain, guided = (Teacher(pipeline, guidance, 0.7, alphas) for guidance in (1.0, 5.0))
-    for time, same in ((999, True), (749, True), (624, False)):
-        ends = [t.walk(noisy, torch.full((2,), time), 100, 1, words, conditions) for t in (plain, guided)]
-        assert torch.allclose(*ends, atol=1e-6) == same
+    early = {f"unet.{name}": value + 0.02 * torch.randn(value.shape) for name, value in pipeline.unet.state_dict().items()}
+    same = {f"{part}.{name}": value for part in PARTS for name, value in getattr(pipeline, part).state_dict().items()}
+
+    def end(weights, guidance):
+        return Teacher(pipeline, weights, guidance, alphas).walk(noisy, torch.full((2,), 624), 100, 1, tokens, conditions)
+
+    now, back, on = end(early, 1.0), end(early, 0.0), end(early, 3.0)
+    torch.testing.assert_close(now, end(same, 3.0), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(on - now, 2 * (now - back), atol=1e-4, rtol=1e-3)  # one step of DDIM is linear
+    assert (now - back).abs().max() > 1e-3
+
+
+def test_what_a_training_knew_early_on_is_kept_for_its_distillation(trained):
+    tensors, words = read_tensors(trained / "unet" / EARLY)
+    assert words == {"step": 3} and {name.partition(".")[0] for name in tensors} == set(PARTS)
+    assert all(value.dtype == torch.float16 for value in tensors.values())
+    assert not (trained / "distill" / EARLY).exists()
 
 
 def test_what_cannot_be_distilled_is_a_sentence(trained, pipeline, tmp_path):

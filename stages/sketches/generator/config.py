@@ -83,12 +83,11 @@ class UnetStretch(Stretch):
 
 
 class DistillStretch(Stretch):
-    """The student takes `passes` steps, without guidance; the teacher `substeps` for each of them, guided below `guided_below`."""
+    """The student takes `passes` steps, without guidance; the teacher `substeps` guided ones for each of them."""
 
     passes: Annotated[int, Field(ge=1, le=50)] = 8
     substeps: Count = 2
-    guidance: Weight = 2.0
-    guided_below: Share = Field(0.7, description="share of the noise's time below which it guides")
+    guidance: Weight = Field(2.0, description="how far the teacher leads away from what it was early on; 1: not at all")
     drop_parts: Share = 0.2
 
 

@@ -1,23 +1,26 @@
-"""STAGE=distill: a student of few steps without guidance lands where the teacher lands after several steps for each of its own, guided
-where guidance helps."""
+"""STAGE=distill: a student of few steps without guidance lands where its guided teacher lands after several steps for each of its own."""
 
 import copy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from manifests.errors import UserError
 from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.config import Profile, UnetStretch
-from stages.sketches.generator.job import course_of
+from stages.sketches.generator.job import PictureJob, course_of
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.sampler import Painter
-from stages.sketches.generator.train_unet import UnetJob, evenly, tokens_of
+from stages.sketches.generator.train_unet import PARTS, UnetJob, evenly
+from stages.tensorfile import below, read_tensors, weights_digest
 
-PARTS = ("unet", "controlnet")
-_OWN = ("passes", "substeps", "guidance", "guided_below")  # what only this stage has to decide
+_LEARNS = ("unet", "controlnet")
+_OWN = ("passes", "substeps", "guidance")  # what only this stage has to decide
 
 
 class DistillJob(UnetJob):
@@ -25,16 +28,16 @@ class DistillJob(UnetJob):
 
     name = "distill"
 
-    def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray):
+    def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray, early: Path):
         self.plan = profile.distill
-        super().__init__(profile, pipeline, train, held, latents, PARTS)
+        super().__init__(profile, pipeline, train, held, latents, _LEARNS)
         self._check()
         as_before = {name: getattr(profile.unet, name) for name in ("drop_looks", "figure")}
         self.config = UnetStretch(drop_text=0.0, **as_before, **self.plan.model_dump(exclude=set(_OWN)))
         self.course = course_of(self.config)
         plan = self.plan.model_dump(mode="json", include=set(_OWN))
-        self.identity |= {"config": self.config.decisive(), "plan": plan}
-        self.teacher = Teacher(pipeline, self.plan.guidance, self.plan.guided_below, self.alphas)
+        self.teacher = Teacher(pipeline, read_tensors(early)[0], self.plan.guidance, self.alphas)
+        self.identity |= {"config": self.config.decisive(), "plan": plan, "early": weights_digest(early)}
 
     def _check(self) -> None:
         """Raises UserError where the student could not learn, or not at the times at which it will draw."""
@@ -52,14 +55,18 @@ class DistillJob(UnetJob):
         times = ((evenly(len(latents), self.plan.passes, noise) + 1) * stride - 1).to(self.device)
         noisy = self.scheduler.add_noise(latents, drawn, times)
         with torch.no_grad():
-            words = self.words(batch["tokens"])
-            landed = self.teacher.walk(noisy, times, stride, self.plan.substeps, words, conditions)
+            landed = self.teacher.walk(noisy, times, stride, self.plan.substeps, batch["tokens"], conditions)
             wanted = velocity_to(noisy, landed, self._root(times), self._root(times - stride))
+            words = self.words(batch["tokens"])
         made = self.denoise(self.pipeline, noisy, times, words, conditions)
         return {"velocity": self._error(made, wanted, batch).mean()}
 
     def _root(self, times: Tensor) -> Tensor:
         return root_alpha(self.alphas, times)
+
+    def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
+        """A grid of samples."""
+        PictureJob.show(self, folder, step, board)
 
     def _painter(self) -> Painter:
         return Painter(self.pipeline, steps=self.plan.passes, guidance=1.0, batch=4)
@@ -70,27 +77,29 @@ class DistillJob(UnetJob):
 
 
 class Teacher:
-    """A copy of the pipeline's denoiser as it is now, with guidance, but not where noise hides even the mean colours: there it would
-    only push them away from those of all drawings (arXiv 2404.07724)."""
+    """Copies of the pipeline's denoiser as it is now and as it was early in its training. It leads away from the latter: what the one gets
+    wrong, the other got more wrong (autoguidance, arXiv 2406.02507)."""
 
-    def __init__(self, pipeline: Any, guidance: float, below: float, alphas: Tensor):
-        self.guidance, self.alphas, self.below = guidance, alphas, below * len(alphas)
-        self.unet, self.controlnet = (copy.deepcopy(net).requires_grad_(False).eval() for net in (pipeline.unet, pipeline.controlnet))
-        tokens = tokens_of(pipeline.tokenizer, [""]).to(pipeline.text_encoder.device)
-        with torch.no_grad():
-            self.blind = pipeline.text_encoder(tokens)[0]
+    def __init__(self, pipeline: Any, early: dict[str, Tensor], guidance: float, alphas: Tensor):
+        self.guidance, self.alphas = guidance, alphas
+        self.now, self.early = _copied(pipeline), _copied(pipeline)
+        for name in PARTS:
+            if known := below(name, early):
+                getattr(self.early, name).load_state_dict(known)
 
-    def walk(self, noisy: Tensor, times: Tensor, stride: int, substeps: int, words: Tensor, conditions: Tensor) -> Tensor:
+    def walk(self, noisy: Tensor, times: Tensor, stride: int, substeps: int, tokens: Tensor, conditions: Tensor) -> Tensor:
         """Where noisy latents of `times` (B,) are after `stride` of the noise's time, in so many DDIM steps."""
-        words = torch.cat([self.blind.expand_as(words), words])
-        conditions = torch.cat([conditions] * 2)
+        both = [(nets, nets.text_encoder(tokens)[0]) for nets in (self.now, self.early)]
         for k in range(substeps):
             now, then = times - stride * k // substeps, times - stride * (k + 1) // substeps
-            both = UnetJob.denoise(self, torch.cat([noisy] * 2), torch.cat([now] * 2), words, conditions).float()
-            blind, told = both.chunk(2)
-            scale = torch.where(now < self.below, self.guidance, 1.0).view(-1, 1, 1, 1)
-            noisy = ddim(noisy, blind + scale * (told - blind), root_alpha(self.alphas, now), root_alpha(self.alphas, then))
+            told, early = (UnetJob.denoise(nets, noisy, now, words, conditions).float() for nets, words in both)
+            noisy = ddim(noisy, early + self.guidance * (told - early), root_alpha(self.alphas, now), root_alpha(self.alphas, then))
         return noisy
+
+
+def _copied(pipeline: Any) -> SimpleNamespace:
+    nets = {name: copy.deepcopy(getattr(pipeline, name)).requires_grad_(False).eval() for name in PARTS}
+    return SimpleNamespace(**nets)
 
 
 def root_alpha(alphas: Tensor, times: Tensor) -> Tensor:

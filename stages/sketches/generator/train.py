@@ -26,7 +26,7 @@ from stages.sketches.generator.folder import Source, open_pipeline, open_plain, 
 from stages.sketches.generator.latents import encode_library
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.real import add_real
-from stages.sketches.generator.train_unet import PARTS, UnetJob
+from stages.sketches.generator.train_unet import EARLY, PARTS, UnetJob
 from stages.sketches.generator.train_vae import VaeJob
 from stages.sketches.generator.words import phrases
 
@@ -81,7 +81,8 @@ class Training:
             raise UserError(f"{self.out / 'unet'}: not finished; run STAGE=unet first")
         library = self.library("train")
         pipeline = open_pipeline(Source(str(self.out / "unet" / "model")), None, torch.float32)
-        return DistillJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library))
+        early = self.out / "unet" / EARLY
+        return DistillJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), early)
 
     def _built(self, library: Library) -> Any:
         """Our own model with the VAE of STAGE=vae and all else new."""

@@ -1,5 +1,6 @@
 """STAGE=unet: U-Net, ControlNet and text encoder learn to remove noise from latents, given the maps and the prompt."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 from torch.utils.data import Dataset
+from torch.utils.tensorboard import SummaryWriter
 
 from manifests.randomness import generator
 from manifests.sample import prompt_of
@@ -22,9 +24,12 @@ from stages.sketches.generator.latents import digest_of
 from stages.sketches.generator.library import Entry, Library
 from stages.sketches.generator.pictures import sheet
 from stages.sketches.generator.sampler import Order, Painter
+from stages.tensorfile import write_tensors
 
 VERSION = 3  # change it when the same drawings would train to other weights
 PARTS = ("unet", "controlnet", "text_encoder")
+EARLY = "early.safetensors"  # what the parts that learn had learned when a share of the training was over
+_EARLY = 1 / 6
 _SHOWN, _GRID_STEPS = 2, 20
 
 
@@ -108,6 +113,13 @@ class UnetJob(PictureJob):
         per = {"v_prediction": snr + 1, "epsilon": snr.clamp(min=1e-8), "sample": torch.ones_like(snr)}
         weights = capped / per[self.scheduler.config.prediction_type]
         return torch.where(snr < self.config.snr_gamma, weights.clamp(min=self.config.floor), weights)
+
+    def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
+        """Besides, once: keep what it has learned so far, for the distillation to lead away from."""
+        super().show(folder, step, board)
+        every = self.config.grid_every
+        if step == min(self.course.steps, every * math.ceil(_EARLY * self.course.steps / every)):
+            write_tensors(folder / EARLY, {name: value.half() for name, value in self.net().state_dict().items()}, {"step": step})
 
     def grid(self) -> np.ndarray:
         """Held-out drawings: pose map, drawing, then ours with both maps and with the skeleton alone."""
