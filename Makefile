@@ -93,7 +93,7 @@ train: $(READY) ## train MODEL (pose2pose, lifter, sketch2pose, global) on the s
 train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses of RECIPE's train split into CODES
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.train_codes $(CODES) --recipe $(RECIPE)
 
-train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose
+train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose and lifter
 	$(BIN)/python -m stages.library.from_shards $(RUN) $(GUIDE)/sketches
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
 	cp stages/detector/weights/finder.safetensors $(GUIDE)
