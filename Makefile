@@ -159,7 +159,7 @@ train-detector: $(READY) ## draw DRAWINGS into LIBRARY, train the detector on th
 	$(BIN)/python -m stages.library.draw $(LIBRARY) --train $(DRAWINGS) --val $(HELD_OUT) --workers 2
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(LIBRARY) --out $(DETECTOR) $(if $(PROFILE),--profile $(PROFILE))
 
-evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of LIBRARY
+evaluate-detector: $(READY) ## how well the bundled detector reads the held-out drawings of LIBRARY, HELD_OUT at least
 	$(BIN)/python -m stages.library.draw $(LIBRARY) --val $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.evaluate --library $(LIBRARY)
 
