@@ -97,7 +97,7 @@ def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int
 
 
 def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[str, Said]:
-    """What the fit says from nothing, and from where each network leaves it, as `predict` does; the seconds are of all that it took."""
+    """What the fit says from nothing, and from where each network leaves it, much as `predict` does; the seconds are of all of it."""
     looked = look_at(judge.samples)
     said = {FIT: Said(*fit_all(looked, judge.body))}
     for name, (start, seconds) in by_nets.items():
