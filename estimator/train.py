@@ -21,6 +21,7 @@ from estimator.start import start_digest, starting_weights
 from estimator.state import MODEL, WORDS, finished, keep, publish
 from estimator.steps import Steps, held_out
 from estimator.train_codes import load_codes
+from manifests.dataset import Dataset
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
@@ -29,7 +30,7 @@ from stages.ranks import Ranks, default_device, joined
 from stages.training import State
 
 # Change one when the same recipe would train to other weights.
-VERSIONS = {"pose2pose": 4, SKETCH2POSE: 5, "global": 4}
+VERSIONS = {"pose2pose": 5, SKETCH2POSE: 5, "global": 5}
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
 REPORT_EVERY, WARMUP = 50, 50
@@ -66,6 +67,7 @@ def identity_of(dataset: Path, config: Estimator, seed: int, skeleton: Skeleton)
         "losses": weights_of(config),
         "seed": seed,
         "dataset": dataset_digest(dataset),
+        "generators": list(Dataset(dataset).index.generators),
         "body": skeleton.digest(),
         "frozen": digests(config),
         "start": start_digest(config),

@@ -22,6 +22,8 @@ from manifests.sample import style_of
 from manifests.skeleton import STYLES
 from stages.annotated.reader import read_annotated
 from stages.shards.held_out import open_held_out
+from stages.sketches.artist import folder_digest
+from stages.sketches.bundled import GENERATOR
 from tests.bodies import larger_body
 
 DRAWINGS = Path(__file__).parents[1] / "data/drawings"
@@ -58,6 +60,12 @@ def test_it_beats_the_mean_pose_in_every_style(judge):
     seen = Said(*predict_all(read_net(BUNDLED, None).net, judge.samples, EACH))
     ours, theirs = (judge.scores(said)["pa_mpjpe"].reshape(len(STYLES), EACH).mean(1) for said in (seen, mean))
     assert (ours < 0.8 * theirs).all()
+
+
+def test_it_has_learned_from_drawings_of_the_bundled_generator():
+    """A new generator ships with a new estimator."""
+    words = finished(BUNDLED) or {}
+    assert f"sha256:{folder_digest(GENERATOR)}" in words["generators"]
 
 
 def test_samples_of_another_body_are_not_judged(judge, tmp_path):
