@@ -50,7 +50,7 @@ def fit_all(looked: Looked, body: BodyModel, start: Prediction | None = None) ->
 
 def _said(fits: Fit, found: Detections, skeleton: Skeleton, shape: np.ndarray) -> Prediction:
     """The best reading of each figure; where joints are seen, and how surely, is the detector's word."""
-    best = fits.pose[:, 0], fits.bone_scales[:, 0], fits.camera[:, 0], found.joints, trusted(found.confidence)
+    best = fits.pose[:, 0], fits.bone_scales[:, 0], fits.camera[:, 0], found.joints, trusted(found.found)
     pose, scales, camera, joints2d, sure, betas = (torch.from_numpy(np.asarray(a, np.float32)) for a in (*best, shape))
     drawn = skeleton(pose, betas, scales)
     return Prediction(

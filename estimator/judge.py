@@ -26,7 +26,7 @@ SHEET, COLUMNS, SHOWN = "annotated.png", 4, 200
 class Detector(Protocol):
     """What stages.detector.detect offers: found boxes (N, 4) px and joints (N, 16, 2) px of N pictures (H, W, 3) uint8 RGB."""
 
-    def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None, flip: bool = False) -> Any: ...
+    def detect(self, images: list[np.ndarray], boxes: np.ndarray | None = None) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)

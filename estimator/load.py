@@ -140,7 +140,7 @@ class Estimator:
     def _joints(self, asked: list[_Asked], look: Look) -> Joints:
         """What a figure is laid on; a network alone needs none of it."""
         found = self.detector.read([one.scan.clean for one in asked], look)
-        return Joints(*_corrected(found, asked), trusted(found.confidence))
+        return Joints(*_corrected(found, asked), trusted(found.found))
 
     def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
         seen, matrices = said_of(network, [scan.clean for scan in scans], boxes)
@@ -198,7 +198,7 @@ def read_net(folder: Path, body: Path | None) -> Network:
 def weights_of(found: Detections) -> np.ndarray:
     """What each joint counts in a fit (B, 16)."""
     # Squared: a joint that was hardly seen is mostly somewhere else.
-    return np.maximum((found.confidence * (1 - found.visibility[..., 0])) ** 2, _LEAST_WEIGHT)
+    return np.maximum(found.found**2, _LEAST_WEIGHT)
 
 
 def _corrected(found: Detections, asked: Sequence[_Asked]) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ _AT_ONCE = 32
 
 
 def trusted(confidence: np.ndarray) -> np.ndarray:
-    """The detector's confidence (N, 16) as the probability that a joint lies within 0.1 torso lengths of its place."""
+    """How surely the detector found joints (N, 16), as the probability that one lies within 0.1 torso lengths of its place."""
     return straightened(confidence, *_line())
 
 
@@ -40,13 +40,13 @@ def _line() -> tuple[float, float]:
 
 
 def told_and_right(detector: Detector, drawings: Drawings) -> tuple[np.ndarray, np.ndarray]:
-    """Of each joint inside its picture: confidence (K,), and whether it was found (K,)."""
+    """Of each joint: confidence (K,), and whether it was found (K,): one outside its picture is not, wherever it was thought to be."""
     parts = []
     for first in range(0, len(drawings), _AT_ONCE):
         some = drawings.only(np.arange(first, min(first + _AT_ONCE, len(drawings))))
         found = detector.detect([some.picture(i) for i in range(len(some))])
-        inside = some.visibility > 0
-        parts.append((found.confidence[inside], correct(found.joints, some.joints)[inside]))
+        right = correct(found.joints, some.joints) & (some.visibility > 0)
+        parts.append((found.found.ravel(), right.ravel()))
     told, right = map(np.concatenate, zip(*parts, strict=True))
     return told, right
 

@@ -298,7 +298,7 @@ class Plan(Section):
     """What `skep plan` reckons with until a run has measured its own: seconds of a core, with the bundled generator."""
 
     seconds_per_sample: dict[StageName, Weight] = {
-        "poses": 0.0003, "projections": 0.008, "sketches": 0.47, "filter": 0.14, "select": 0.0002, "shards": 0.002, "index": 0.03,
+        "poses": 0.0003, "projections": 0.008, "sketches": 0.47, "filter": 0.18, "select": 0.0002, "shards": 0.002, "index": 0.03,
     }  # fmt: skip
     bytes_per_sample: Count | None = Field(None, description="of the dataset; none: by the pictures' size and format")
 

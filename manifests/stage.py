@@ -176,6 +176,15 @@ class Stage(ABC):
         return []
 
 
+def widened(known: pa.Table, stage: Stage, seed: int) -> pa.Table:
+    """Rows of all columns that are known so far, and those that the stage makes of them, outside any run; it has been set up."""
+    made = stage.process(known.select(["sample_id", "style", *stage.reads]), Context.alone(seed, stage.name))
+    for name in made.schema.names:
+        known = known.drop_columns([name]) if name in known.schema.names else known
+        known = known.append_column(made.schema.field(name), made.column(name))
+    return known
+
+
 def environment(stage: Stage, device: str) -> dict:
     """What pictures may depend on beyond the recipe; every marker records it."""
     return {"device": device, "threads": max(1, int(stage.needs(stage.cfg).cpus)), **stage.made_with()}

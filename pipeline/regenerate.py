@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from manifests.errors import UserError
-from manifests.sample import prompt_of
-from manifests.schema import rows_of
-from manifests.stage import Context
+from manifests.sample import prompt_of, style_of
+from manifests.schema import PLANNED, rows_of
+from manifests.stage import Context, widened
 from pipeline.commit import UnitSink, sound_marker, table_name
 from pipeline.partitions import partition_of
 from pipeline.plan import Pipeline
@@ -33,16 +33,15 @@ class Redrawn:
 
 
 def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
-    """Draw a sample of a run again into `redrawn/<sample id>.<format>`."""
+    """Draw a sample of a run again into `redrawn/<sample id>.<format>`, from the run's labels, or from the id where they are gone."""
     unit = _unit_of(pipeline, sample_id)
     stage_class = pipeline.by_name[STAGE]
     reader, ids = Reader(pipeline, store), pa.chunked_array([[sample_id]])
     columns = (*stage_class.reads, "pose")
-    if not all(store.exists(table_name(s, unit)) for s in {"projections", *(pipeline.producer(c).name for c in columns)}):
-        raise UserError(f"{sample_id}: {store.url} has no table of it; run up to projections first, and not clean")
-    if sample_id not in reader.ids(pipeline.by_name["projections"], unit):
+    kept = all(store.exists(table_name(s, unit)) for s in {"projections", *(pipeline.producer(c).name for c in columns)})
+    if kept and sample_id not in reader.ids(pipeline.by_name["projections"], unit):
         raise UserError(f"{sample_id}: not among the projected samples of {store.url}")
-    row = reader.gather(columns, unit, ids)
+    row = reader.gather(columns, unit, ids) if kept else _made_alone(pipeline, sample_id)
     stage = stage_class(pipeline.configs[STAGE])
     device = device_of(pipeline, STAGE)
     stage.setup(device)
@@ -56,6 +55,18 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     prompt = prompt_of(given["style"], made["appearance"], given["motion"])
     held = _held(reader, unit, ids) if marker else None
     return Redrawn(name, prompt, made["generator"], pipeline.recipe.seed, given["pose"], None if held is None else held == made["image"])
+
+
+def _made_alone(pipeline: Pipeline, sample_id: str) -> pa.Table:
+    """The row of a sample that no table holds any more: its labels follow from the recipe and its id alone."""
+    known = pa.table([[sample_id], [style_of(sample_id)]], schema=PLANNED)
+    for kind in pipeline.stages[: pipeline.stages.index(pipeline.by_name[STAGE])]:
+        stage = kind(pipeline.configs[kind.name])
+        stage.setup("cpu")
+        known = widened(known, stage, pipeline.recipe.seed)
+        if reason := known["reason"][0].as_py():
+            raise UserError(f"{sample_id}: rejected by the stage {kind.name}: {reason}")
+    return known
 
 
 def _unit_of(pipeline: Pipeline, sample_id: str) -> str:

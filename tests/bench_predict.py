@@ -71,7 +71,7 @@ def watched(estimator: Estimator) -> Clock:
     """A clock on the parts of an estimator."""
     clock = Clock()
     clock.watch("finder", estimator.detector.finder, "look")
-    clock.watch("joints", estimator.detector.eyes, "read")
+    clock.watch("joints", estimator.detector, "read")
     if estimator.network:
         clock.watch("network", estimator.network.net, "forward")
     if estimator.refine or not estimator.network:

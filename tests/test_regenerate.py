@@ -57,11 +57,20 @@ def test_of_a_unit_without_a_whole_marker_or_table_the_run_has_no_picture(store)
 
 
 @pytest.mark.parametrize("stage", ["poses", "projections"])
-def test_without_a_table_the_sentence_says_what_to_run(store, stage):
+def test_without_a_table_the_labels_are_made_again(store, stage):
+    """So a run that was cleaned gives back any sample."""
     sample_id = _ids(store, "sketches")[0]
+    pose = regenerate(PIPELINE, store, sample_id).pose
     store.remove(table_name(stage, UNIT))
-    with pytest.raises(UserError, match="has no table of it; run up to projections first, and not clean"):
-        regenerate(PIPELINE, store, sample_id)
+    done = regenerate(PIPELINE, store, sample_id)
+    assert done.same is True and (done.pose == pose).all()
+
+
+def test_a_sample_that_an_early_stage_rejects_is_said_to_be(store):
+    rejected = sorted({*_ids(store, "projections")} - {*_ids(store, "sketches")})
+    store.remove(table_name("projections", UNIT))
+    with pytest.raises(UserError, match=f"{rejected[0]}: rejected by the stage projections: body passes through itself"):
+        regenerate(PIPELINE, store, rejected[0])
 
 
 @pytest.mark.parametrize("stage", ["projections", "sketches"])

@@ -11,7 +11,7 @@ from transformers import VitPoseForPoseEstimation
 from manifests.errors import UserError, first_line
 from manifests.skeleton import JOINTS, other_side
 from stages.detector.crops import HEIGHT, WIDTH
-from stages.detector.eyes import Eyes, Reading
+from stages.detector.eyes import Eyes, Reading, View
 from stages.detector.heatmaps import COLUMNS, ROWS, decode, peaks
 
 CONFIG, POSE_CLASS = "config.json", "VitPoseForPoseEstimation"
@@ -31,21 +31,23 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class CocoEyes(Eyes):
     """Neck and head are made of shoulders, ears and nose; toes are never seen."""
 
+    padding, looks_again = 1.25, False  # as it was trained
     mirror = tuple(POINTS.index(other_side(name)) for name in POINTS)
 
     def __init__(self, net: VitPoseForPoseEstimation, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD):
         self.net = net
         self.mean, self.std = torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1)
 
-    def maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def maps(self, crops: Tensor) -> View:
         """Heatmaps (B, 17, 64, 48), whose height is the confidence; of visibility nothing (B, 17, 0) is known."""
         pixels = crops.permute(0, 3, 1, 2).float() / 255
         pixels = (pixels - self.mean.to(pixels.device)) / self.std.to(pixels.device)
         maps = self.net(pixels, **self._experts(len(pixels))).heatmaps.float().clamp(min=0)
-        return maps, maps.new_zeros((*maps.shape[:2], 0))
+        return View(maps, maps.new_zeros((*maps.shape[:2], 0)))
 
-    def joints(self, maps: Tensor, visibility: Tensor) -> Reading:
+    def joints(self, seen: View) -> Reading:
         """The 16 joints; one is as visible as it is sure, else outside."""
+        maps = seen.maps
         cells, _ = decode(maps)
         row, column = peaks(maps)
         height = maps.flatten(2).gather(2, (row * COLUMNS + column)[..., None])[..., 0].clamp(0, 1)

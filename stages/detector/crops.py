@@ -5,17 +5,17 @@ import numpy as np
 
 HEIGHT, WIDTH = 256, 192  # of a crop
 PICTURE = 128  # side of the whole picture as the finder sees it
-PADDING = 1.25  # side of the crop over that of the box, as in ViTPose
+PADDING = 1.12  # side of the crop over that of the box
 FILL = 0.8  # share of a square that a figure's longer side spans, as in the pictures of a dataset
 LEAST = 4.0  # px: a box has at least this side
 
 
-def crop_matrices(boxes: np.ndarray) -> np.ndarray:
+def crop_matrices(boxes: np.ndarray, padding: float = PADDING) -> np.ndarray:
     """Affine maps (N, 2, 3) from picture to crop (px) of boxes (N, 4) x0, y0, x1, y1: centred, padded, never distorted."""
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
     width, height = np.maximum(high - low, LEAST).T
-    scale = HEIGHT / (PADDING * np.maximum(height, width * HEIGHT / WIDTH))
+    scale = HEIGHT / (padding * np.maximum(height, width * HEIGHT / WIDTH))
     return _centred(scale, (low + high) / 2, (WIDTH, HEIGHT))
 
 

@@ -35,13 +35,13 @@ class Judged(NamedTuple):
     decoys: np.ndarray
 
 
-def judge(detector: Detector, drawings: Drawings, flip: bool = True) -> Judged:
+def judge(detector: Detector, drawings: Drawings, thorough: bool = True) -> Judged:
     """Read the drawings twice: with the finder's boxes and with the true ones."""
     rows = range(0, len(drawings), _AT_ONCE)
     parts = [np.arange(first, min(first + _AT_ONCE, len(drawings))) for first in rows]
     images = ([drawings.picture(int(i)) for i in part] for part in parts)
     both = [
-        (detector.detect(some, flip=flip), detector.detect(some, drawings.boxes[part], flip))
+        (detector.detect(some, thorough=thorough), detector.detect(some, drawings.boxes[part], thorough))
         for part, some in zip(parts, images, strict=True)
     ]
     found, boxed = (_joined(list(column)) for column in zip(*both, strict=True))
@@ -113,13 +113,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of a detector; default: the bundled one")
     parser.add_argument("--finder", type=Path, help="folder of a pretrained person detector, in place of our finder")
     parser.add_argument("--each", type=int, help="drawings of each style; default: all")
-    parser.add_argument("--no-flip", action="store_true", help="do not look at the mirror images")
+    parser.add_argument("--quick", action="store_true", help="one look, without the mirror image")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of what was found, a PNG")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     held = evenly(load_drawings(args.library, "val"), args.each)
-    judged = judge(load_detector(args.weights, finder=args.finder), held, not args.no_flip)
+    judged = judge(load_detector(args.weights, finder=args.finder), held, not args.quick)
     if args.sheet:
         args.sheet.write_bytes(png(contact_sheet(held, judged.found)))
     print(report(judged))

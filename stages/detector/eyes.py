@@ -11,6 +11,7 @@ from torch import Tensor
 
 from manifests.errors import UserError
 from manifests.skeleton import MIRROR
+from stages.detector.crops import PADDING
 from stages.detector.heatmaps import CELL, decode, spread
 from stages.detector.pose_net import PoseNet, PoseSize, normalised
 from stages.detector.weights import load_into, write_half
@@ -25,11 +26,24 @@ class Reading(NamedTuple):
     visibility: Tensor
 
 
+class View(NamedTuple):
+    """Non-negative heatmaps (B, K, 64, 48), and what is known of the visibility of each, (B, K, ...)."""
+
+    maps: Tensor
+    visibility: Tensor
+
+
 class Eyes(ABC):
-    """Reads crops (B, 256, 192, 3) uint8. `mirror`: map i of a mirrored crop is map mirror[i] of the crop."""
+    """Reads crops (B, 256, 192, 3) uint8.
+
+    mirror: map i of a mirrored crop is map mirror[i] of the crop; padding: side of the crops that it knows over that of the box;
+    looks_again: whether a closer crop, turned upright, is one that it can read.
+    """
 
     mirror: Sequence[int]
     net: Any
+    padding: float
+    looks_again: bool
     dtype = torch.float32
 
     def compute_in(self, dtype: torch.dtype) -> None:
@@ -39,44 +53,44 @@ class Eyes(ABC):
             self.net.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def read(self, crops: Tensor, flip: bool) -> Reading:
-        """Joints of each crop; with `flip`, the mean of what the crop and its mirror image show."""
+    def see(self, crops: Tensor, flip: bool) -> View:
+        """What each crop shows; with `flip`, the mean of what it and its mirror image show."""
         if not flip:
-            return self.joints(*self._mixed(crops))
+            return self._mixed(crops)
         (maps, mirrored), (visibility, seen) = (both.chunk(2) for both in self._mixed(torch.cat([crops, crops.flip(2)])))
         order = list(self.mirror)
-        return self.joints((maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2)
+        return View((maps + mirrored.flip(-1)[:, order]) / 2, (visibility + seen[:, order]) / 2)
 
-    def _mixed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def _mixed(self, crops: Tensor) -> View:
         with torch.autocast(crops.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.maps(crops)
 
     @abstractmethod
-    def maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Non-negative heatmaps (B, K, 64, 48) and what is known of each one's visibility (B, K, ...)."""
+    def maps(self, crops: Tensor) -> View:
+        """What the network says of crops."""
 
     @abstractmethod
-    def joints(self, maps: Tensor, visibility: Tensor) -> Reading:
-        """The 16 joints of heatmaps (B, K, 64, 48)."""
+    def joints(self, seen: View) -> Reading:
+        """The 16 joints of what was seen."""
 
 
 class OwnEyes(Eyes):
     """The network that was trained on drawings."""
 
-    mirror = MIRROR
+    mirror, padding, looks_again = MIRROR, PADDING, True
 
     def __init__(self, net: PoseNet):
         self.net = net
 
-    def maps(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def maps(self, crops: Tensor) -> View:
         """Distributions (B, 16, 64, 48) and probabilities (B, 16, 3)."""
         seen = self.net(normalised(crops))
-        return spread(seen.logits), seen.visibility.float().softmax(-1)
+        return View(spread(seen.logits), seen.visibility.float().softmax(-1))
 
-    def joints(self, maps: Tensor, visibility: Tensor) -> Reading:
+    def joints(self, seen: View) -> Reading:
         """A joint is as sure as its distribution is narrow."""
-        cells, mass = decode(maps)
-        return Reading(cells * CELL, mass, visibility)
+        cells, mass = decode(seen.maps)
+        return Reading(cells * CELL, mass, seen.visibility)
 
 
 def write_pose(path: Path, net: PoseNet, words: dict) -> None:

@@ -20,7 +20,7 @@ from stages.detector.weights import FINDER, POSE, write_half
 from stages.loop import Course, Job, falling
 from stages.wholefile import write_json
 
-VERSIONS = {"finder": 3, "pose": 3}  # change one when the same drawings would train to other weights
+VERSIONS = {"finder": 3, "pose": 4}  # change one when the same drawings would train to other weights
 _EMA, _WARM, _FLOOR = 0.998, 0.04, 0.01  # share of the training in which the rate rises; share of it that is left at the end
 
 

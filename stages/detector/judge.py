@@ -34,7 +34,7 @@ def judge_pose(net: PoseNet, held: Drawings, device: str) -> dict[str, float]:
     """PCK of visible and of all joints in the picture, and share of right visibilities, in crops of the true boxes."""
     eyes, parts = OwnEyes(net), []
     for batch in plain_crops(held, _LOOK):
-        reading = eyes.read(batch.images.to(device), flip=False)
+        reading = eyes.joints(eyes.see(batch.images.to(device), flip=False))
         parts.append((reading.joints.cpu(), batch.joints, batch.visibility, reading.visibility.argmax(-1).cpu() == batch.visibility))
     found, true, visibility, right = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     return {"pck": pck(found, true, visibility), "pck_inside": pck(found, true, visibility, 1), "visibility": float(right.mean())}

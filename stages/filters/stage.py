@@ -18,7 +18,7 @@ class Filter(Stage):
     """Looks at each picture alone; keeps every row, with its scores, and the reason where it is rejected."""
 
     name = "filter"
-    version = 7
+    version = 8
     config = ("filter",)
     reads = ("image", *_LABELS)
     writes = schema.FILTER
@@ -38,6 +38,12 @@ class Filter(Stage):
         for first in range(0, len(table), _AT_ONCE):
             made += self._judged(list(schema.rows_of(table.slice(first, _AT_ONCE))))
         return schema.to_table(schema.FILTER, {name: [row[name] for row in made] for name in schema.FILTER.names})
+
+    def made_with(self) -> dict:
+        """The version of torch: near a threshold another one may decide otherwise."""
+        import torch
+
+        return {"torch": torch.__version__.partition("+")[0]}
 
     def preview(self, row: dict) -> np.ndarray:
         """The picture, or a grey square where it cannot be read."""

@@ -11,7 +11,7 @@ from manifests.recipe_files import load_recipe
 from manifests.sample import style_of
 from manifests.schema import PLANNED
 from manifests.skeleton import STYLES
-from manifests.stage import Config, Context, Stage
+from manifests.stage import Config, Stage, widened
 from stages.poses.stage import Poses
 from stages.projections.stage import Projections
 from stages.sketches.stage import Sketches
@@ -71,12 +71,7 @@ class Studio:
 
     def _through(self, stage: Stage, known: pa.Table) -> pa.Table:
         """All columns of the rows that the stage does not reject."""
-        ctx = Context.alone(self.seed, stage.name)
-        made = stage.process(known.select(["sample_id", "style", *stage.reads]), ctx)
-        for name in made.schema.names:
-            if name in known.schema.names:
-                known = known.drop_columns([name])
-            known = known.append_column(made.schema.field(name), made.column(name))
+        known = widened(known, stage, self.seed)
         return known.filter(pc.equal(known["reason"], ""))
 
 

@@ -8,7 +8,7 @@ import torch
 from manifests.skeleton import MIRROR
 from stages.detector import augment
 from stages.detector.augment import crop_of, mirror_of, picture_of, plain_crop
-from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, cut, inverse, paper, picture_matrix
+from stages.detector.crops import HEIGHT, PADDING, WIDTH, apply, crop_matrices, cut, inverse, paper, picture_matrix
 from stages.detector.drawings import Drawings
 from stages.detector.finder_net import boxes_of, edge_targets
 from stages.detector.heatmaps import CELL, decode, gaussians, spread
@@ -33,7 +33,7 @@ def test_the_box_is_centred_padded_and_not_distorted(box):
     assert matrix[0, 0] == matrix[1, 1]
     assert not matrix[[0, 1], [1, 0]].any()
     if box[2] > box[0]:
-        np.testing.assert_allclose(((high - low) / (WIDTH, HEIGHT)).max(), 1 / 1.25)
+        np.testing.assert_allclose(((high - low) / (WIDTH, HEIGHT)).max(), 1 / PADDING)
 
 
 @pytest.mark.parametrize("side", [256, 1024])
@@ -49,7 +49,7 @@ def test_a_dot_is_cut_out_where_its_point_goes(side):
 def test_an_exact_crop_copies_pixels():
     image = np.random.default_rng(0).integers(0, 256, (256, 192, 3)).astype(np.uint8)
     box = np.array([[96 - 76.8, 128 - 102.4, 96 + 76.8, 128 + 102.4]])
-    np.testing.assert_array_equal(cut(image, crop_matrices(box)[0], (HEIGHT, WIDTH)), image)
+    np.testing.assert_array_equal(cut(image, crop_matrices(box, 1.25)[0], (HEIGHT, WIDTH)), image)
 
 
 def test_a_wide_picture_is_laid_in_the_middle_on_its_own_paper():
@@ -89,11 +89,16 @@ def test_a_crop_moves_joints_with_the_picture(joint, monkeypatch):
     monkeypatch.setattr(augment, "_PROPS", 0.0)
     monkeypatch.setattr(augment, "paper", lambda image: np.full(3, 255))
     some, noise = _dotted(joint), Noise(0)
+    whole = 0  # dots that no border cuts
     for seed in range(30):
         crop = crop_of(some, 0, 0, np.random.default_rng(seed), noise)
-        mirrored = int(np.argmin(np.linalg.norm(crop.joints - _centre(_red(crop.image)), axis=1)))
+        dot = _centre(_red(crop.image))
+        mirrored = int(np.argmin(np.linalg.norm(crop.joints - dot, axis=1)))
         assert mirrored in (joint, MIRROR[joint])
-        assert np.linalg.norm(crop.joints[mirrored] - _centre(_red(crop.image))) < 1
+        if ((dot > _DOT) & (dot < np.array([WIDTH, HEIGHT]) - _DOT)).all():
+            assert np.linalg.norm(crop.joints[mirrored] - dot) < 1
+            whole += 1
+    assert whole > 20
 
 
 def test_a_picture_moves_the_box_with_the_figure(monkeypatch):
@@ -139,6 +144,9 @@ def test_figures_of_merit():
     assert correct(found, true).tolist() == [[True] * 16, [False] * 16]
     assert pck(found, true, np.full((2, 16), 2)) == 0.5
     np.testing.assert_allclose(overlap(np.array([[0, 0, 2, 2.0]]), np.array([[1, 0, 3, 2.0]])), 1 / 3)
+
+
+_DOT = 10  # px of a crop that the red dot may reach to each side
 
 
 def _dotted(joint: int) -> Drawings:

@@ -18,6 +18,7 @@ from stages.detector.coco import POINTS, sixteen
 from stages.detector.crops import HEIGHT, WIDTH, apply, crop_matrices, inverse
 from stages.detector.decoys import held_out
 from stages.detector.detect import LEAST_SCORE, load_detector
+from stages.detector.eyes import View
 from stages.detector.finders import read_person_finder
 from stages.detector.weights import BUNDLED, FINDER, POSE
 from stages.shards.held_out import open_held_out
@@ -105,8 +106,8 @@ def test_boxes_that_are_given_are_used(detector):
 def test_a_mirrored_picture_has_mirrored_joints_under_the_flip_test(detector):
     image = np.random.default_rng(0).integers(0, 256, (256, 192, 3)).astype(np.uint8)
     boxes = np.array([[96 - 76.8, 128 - 102.4, 96 + 76.8, 128 + 102.4]])
-    there = detector.detect([image], boxes, flip=True)
-    back = detector.detect([np.ascontiguousarray(image[:, ::-1])], boxes, flip=True)
+    there = detector.detect([image], boxes)
+    back = detector.detect([np.ascontiguousarray(image[:, ::-1])], boxes)
     order = list(MIRROR)
     np.testing.assert_allclose(back.joints[0] * (-1, 1) + (192, 0), there.joints[0][order], atol=1e-2)
     np.testing.assert_allclose(back.confidence[0], there.confidence[0][order], atol=1e-4)
@@ -131,9 +132,9 @@ def test_a_vitpose_of_transformers_reads_joints(coco):
     detector = load_detector(coco)
     image, joints = figure(0)
     box = np.array([[*joints.min(0), *joints.max(0)]])
-    found = detector.detect([image], box, flip=True)
+    found = detector.detect([image], box)
     assert found.joints.shape == (1, 16, 2) and (found.confidence[0, 14:] == 0).all()
-    crop = apply(inverse(crop_matrices(box)[0]), np.array([[0.0, 0], [WIDTH, HEIGHT]]))
+    crop = apply(inverse(crop_matrices(box, 1.25)[0]), np.array([[0.0, 0], [WIDTH, HEIGHT]]))
     assert ((found.joints[0] >= crop[0]) & (found.joints[0] <= crop[1])).all()
 
 
@@ -141,7 +142,7 @@ def test_cells_of_a_vitpose_lie_border_to_border(coco):
     eyes = load_detector(coco).eyes
     maps = torch.zeros(1, 17, 64, 48)
     maps[0, :, 63, 47] = 0.5
-    reading = eyes.joints(maps, maps.new_zeros(1, 17, 0))
+    reading = eyes.joints(View(maps, maps.new_zeros(1, 17, 0)))
     torch.testing.assert_close(reading.joints[0, 3], torch.tensor([191.5, 255.5]))
     assert reading.confidence[0, 3] == 0.5
 

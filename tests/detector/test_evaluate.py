@@ -13,7 +13,7 @@ HELD = drawings(13)  # three of the first style, two of the others
 class Knowing:
     """Its own boxes are half as wide as the true ones; with them it misses the left wrist by half a torso."""
 
-    def detect(self, images, boxes=None, flip=True):
+    def detect(self, images, boxes=None, thorough=True):
         rows = [next(i for i in range(len(HELD)) if (HELD.picture(i) == image).all()) for image in images]
         joints, own = HELD.joints[rows].astype(float), HELD.boxes[rows].astype(float)
         own[:, 2] = own[:, [0, 2]].mean(1)

@@ -52,7 +52,8 @@ def test_a_tiny_network_learns_eight_drawings_by_heart():
         sum(terms.values()).backward()
         optimizer.step()
     assert terms["joints"].item() < first / 2
-    reading = OwnEyes(net).read(batch.images, flip=False)
+    eyes = OwnEyes(net)
+    reading = eyes.joints(eyes.see(batch.images, flip=False))
     assert pck(reading.joints.numpy(), batch.joints.numpy(), batch.visibility.numpy(), 1) == 1
     assert (reading.visibility.argmax(-1) == batch.visibility).all()
 

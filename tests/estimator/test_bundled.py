@@ -83,8 +83,8 @@ def test_it_reads_drawings_where_nothing_else_is_named():
 def test_alone_it_needs_no_joints_and_misses_nobody(monkeypatch):
     """The finder tells whether somebody is there; the detector's joints are for the fit."""
     estimator, looks = load_estimator(), []
-    read = estimator.detector.eyes.read
-    monkeypatch.setattr(estimator.detector.eyes, "read", lambda crops, flip: looks.append(flip) or read(crops, flip))
+    see = estimator.detector.eyes.see
+    monkeypatch.setattr(estimator.detector.eyes, "see", lambda crops, flip: looks.append(flip) or see(crops, flip))
     for drawing in sorted(DRAWINGS.glob("*.png")):
         estimator(drawing)
     assert not looks

@@ -46,7 +46,7 @@ def test_a_refined_network_is_judged_by_what_predict_says(body):
     words = {name: torch.from_numpy(getattr(start, name)[None]).float() for name in ("pose", "betas", "bone_scales")}
     seen, _ = fit_all(looked, body, Prediction(**words, **dict.fromkeys(set(Prediction._fields) - set(words))))
     found = looked.found[0]
-    joints = Joints(found.joints, weights_of(found), trusted(found.confidence))
+    joints = Joints(found.joints, weights_of(found), trusted(found.found))
     alone = refined([replace(start, hypotheses=())], joints, [Hints()], body)[0]
     _same(figures_of(seen, [np.eye(2, 3)])[0], alone)
     told = load_estimator(refine=True)(image)

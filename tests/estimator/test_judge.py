@@ -27,7 +27,7 @@ class Shifted:
         self.truth, self.boxes = np.stack([s.joints for s in samples]), np.stack([s.box for s in samples]) + box
         self.shifts, self.shifts_given, self.calls = shifts, shifts_given, 0
 
-    def detect(self, images, boxes=None, flip=False):
+    def detect(self, images, boxes=None):
         self.calls += 1
         joints = self.truth.copy()
         for name, shift in (self.shifts if boxes is None else self.shifts_given).items():

@@ -73,7 +73,7 @@ def test_the_guide_reads_pictures_as_the_detector_does(detector):
     samples = [s for s in read_annotated(HAND) if s.image.shape[0] == s.image.shape[1]][:4]
     side = samples[0].image.shape[0]
     images = [s.image for s in samples if s.image.shape[0] == side]
-    found = detector.detect(images, flip=False)
+    found = detector.detect(images, thorough=False)
     told = guide_of(detector, 16)(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255)
     assert np.median(np.abs(told.joints.numpy() * side - found.joints)) < side / 100
     assert torch.allclose(told.heat.sum((-1, -2)), torch.ones(len(images), 16), atol=1e-4)

@@ -24,8 +24,8 @@ def easel() -> Easel:
 
 @pytest.fixture(scope="module")
 def table(easel):
-    """Two poses a style, of sources that no training saw."""
-    return held_out(recipe_for(Diffusion()), 2)
+    """Six poses a style, of sources that no training saw."""
+    return held_out(recipe_for(Diffusion()), 6)
 
 
 def test_it_is_small_and_has_a_card():
@@ -47,7 +47,7 @@ def test_it_draws_the_pose_that_it_is_given(easel, table):
     joints, seen, boxes = (to_numpy(table, name) for name in ("joints2d", "visibility", "bbox"))
     found = load_detector().detect(easel.draw(table), boxes).joints
     right, wrong = pck(found, joints, seen), pck(found, np.roll(joints, 1, 0), seen)
-    assert right > 0.5 > 0.2 > wrong
+    assert right > 0.45 > 0.05 > wrong, (right, wrong)
 
 
 def test_it_is_that_of_this_version_of_the_stage():
