@@ -87,7 +87,7 @@ poses projections sketches filter: $(READY) ## run RECIPE up to this stage
 shards dataset: $(READY) ## run all stages of RECIPE: the shards, their index, card and preview
 	$(MAKE_RUN)
 
-train: $(READY) ## train MODEL (pose2pose, sketch2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
+train: $(READY) ## train MODEL (pose2pose, lifter, sketch2pose, global) on the shards of RUN: the recipe's sizes, or PROFILE=cpu|gpu; RANKS=2 for torchrun
 	$(KEEP_MEMORY) $(if $(filter-out 1,$(RANKS)),$(BIN)/torchrun --nproc-per-node $(RANKS) --no-python) $(SKEP) train $(RUN) $(if $(MODEL),--model $(MODEL)) $(if $(PROFILE),--profile $(PROFILE)) $(foreach s,$(SET),--set '$(s)')
 
 train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses of RECIPE's train split into CODES

@@ -9,7 +9,8 @@ from estimator.sample import Sample
 
 
 class Batch(NamedTuple):
-    """images (B, 3, S, S) uint8; the rest as in Sample with B in front."""
+    """images (B, 3, S, S) uint8; placed (B, 16, 2) px, joints that are told beforehand, NaN elsewhere; the rest as in Sample with B in
+    front."""
 
     images: Tensor
     joints2d: Tensor
@@ -23,6 +24,7 @@ class Batch(NamedTuple):
     foreshortening: Tensor
     limb_order: Tensor
     contacts: Tensor
+    placed: Tensor
 
     @property
     def pixels(self) -> Tensor:
@@ -36,6 +38,6 @@ class Batch(NamedTuple):
 
 def collate(samples: list[Sample]) -> Batch:
     """One batch of the samples."""
-    columns = {name: torch.stack([torch.from_numpy(getattr(s, name)) for s in samples]) for name in Batch._fields[1:]}
+    columns = {name: torch.stack([torch.from_numpy(getattr(s, name)) for s in samples]) for name in Batch._fields[1:-1]}
     images = torch.stack([torch.from_numpy(s.image) for s in samples])
-    return Batch(images=images.permute(0, 3, 1, 2).contiguous(), **columns)
+    return Batch(images.permute(0, 3, 1, 2).contiguous(), **columns, placed=torch.full_like(columns["joints2d"], torch.nan))

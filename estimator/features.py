@@ -100,7 +100,8 @@ class Features(Mixed):
 
     def _merged(self, images: Tensor, guidance: Guidance) -> Tensor:
         latent = self.generator.latent(images)
-        known = torch.cat([latent, guidance.heat * guidance.heat.shape[-1]], 1)
+        cells = latent.shape[-1]
+        known = torch.cat([latent, guidance.heat(cells) * cells], 1)
         merged = self.near(known)
         if self.look:
             merged = merged + self._seen(latent, known, guidance, images.shape[-1])

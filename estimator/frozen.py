@@ -6,13 +6,10 @@ import torch
 
 from estimator.features import Generator
 from estimator.footing import footing
-from estimator.guidance import Guide
+from estimator.guidance import Guide, load_guide
 from estimator.pose_codes import PoseCodes
 from estimator.train_codes import load_codes
-from manifests.errors import UserError
 from manifests.recipe import Estimator
-from stages.detector.detect import load_detector
-from stages.detector.eyes import OwnEyes
 
 
 class Frozen(NamedTuple):
@@ -27,8 +24,4 @@ def load_frozen(config: Estimator, device: torch.device) -> Frozen:
     """The parts that a config names. Raises UserError where one is missing or of another kind."""
     places = footing(config)
     generator = Generator(places["generator"], str(device))
-    detector = load_detector(places["detector"], str(device))
-    if not isinstance(detector.eyes, OwnEyes):
-        raise UserError(f"{places['detector']}: a detector of another kind; sketch2pose is guided by one of `make train-detector`")
-    guide = Guide(detector.finder.net, detector.eyes.net, config.size // generator.stride)
-    return Frozen(guide, generator, load_codes(places["codes"]).to(device))
+    return Frozen(load_guide(places["detector"], device), generator, load_codes(places["codes"]).to(device))

@@ -1,5 +1,6 @@
-"""What Sketch2PoseNet is told before it looks: where the joints are in 2D, by a finder and a ViTPose, both frozen."""
+"""What a model is told before it looks: where the joints are in 2D, by a finder and a ViTPose, both frozen."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -7,22 +8,55 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from estimator.mixed import frozen
+from manifests.errors import UserError
 from stages.detector.crops import HEIGHT, LEAST, PADDING, PICTURE, WIDTH
+from stages.detector.detect import load_detector
+from stages.detector.eyes import OwnEyes
 from stages.detector.finder_net import FinderNet, boxes_of
-from stages.detector.heatmaps import COLUMNS, ROWS, decode, spread
+from stages.detector.heatmaps import COLUMNS, ROWS, decode, second, spread
 from stages.detector.pose_net import PoseNet, scaled
 
 _FINE = 4  # places a side of each cell that heatmaps are read at
 
 
 class Guidance(NamedTuple):
-    """joints (B, 16, 2) in [0, 1] across the picture; sure (B, 16) in [0, 1]; visibility (B, 16, 3) probabilities of outside,
-    occluded, visible; heat (B, 16, N, N), each joint's share of the cells of the picture, 0 beyond the crop that was looked at."""
+    """joints (B, 16, 2) in [0, 1] across the picture; sure (B, 16) in [0, 1]; others (B, 16, 2), where each may lie if not there, and
+    others_sure; visibility (B, 16, 3) probabilities of outside, occluded, visible; features (B, 16, C) of what was seen at each joint;
+    share (B, 16, 64, 48) of each cell of the crop that was looked at, whose height (B,) and corner (B, 2) are in [0, 1] of the picture;
+    placed (B, 16), 1 where a user put the joint, else 0."""
 
     joints: Tensor
     sure: Tensor
+    others: Tensor
+    others_sure: Tensor
     visibility: Tensor
-    heat: Tensor
+    features: Tensor
+    share: Tensor
+    height: Tensor
+    corner: Tensor
+    placed: Tensor
+
+    def corrected(self, places: Tensor) -> "Guidance":
+        """The same, but joints whose places (B, 16, 2) in [0, 1] are not NaN lie there for sure; what was seen elsewhere is forgotten."""
+        placed = places.isfinite().all(-1)
+        free = (~placed).float()
+        return self._replace(
+            joints=torch.where(placed[..., None], places, self.joints),
+            sure=torch.where(placed, 1.0, self.sure),
+            others_sure=self.others_sure * free,
+            visibility=self.visibility * free[..., None],
+            features=self.features * free[..., None],
+            placed=placed.float(),
+        )
+
+    def heat(self, cells: int) -> Tensor:
+        """(B, 16, cells, cells), each joint's share of the cells of the picture, 0 beyond the crop."""
+        fine = _FINE * cells  # or a narrow peak could fall between the cells
+        step = (torch.arange(fine, device=self.share.device) + 0.5) / fine
+        places = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1)[None]
+        inside = (places - self.corner[:, None, None]) / _extent(self.height)[:, None, None]
+        laid = F.avg_pool2d(F.grid_sample(self.share, inside * 2 - 1, align_corners=False), _FINE)
+        return laid / laid.sum((-1, -2), keepdim=True).clamp(min=1e-6)
 
 
 class Guide:
@@ -31,51 +65,52 @@ class Guide:
     Not a module: its weights are the detector's, and are not saved with the estimator's.
     """
 
-    def __init__(self, finder: FinderNet, eyes: PoseNet, cells: int):
-        self.finder, self.eyes, self.cells = frozen(finder), frozen(eyes), cells
+    def __init__(self, finder: FinderNet, eyes: PoseNet):
+        self.finder, self.eyes = frozen(finder), frozen(eyes)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Guidance:
         """Pictures (B, 3, S, S) in [0, 1]."""
-        boxes = self.boxes(images)
-        scale, corner = _crops(boxes)
-        seen = self.eyes(scaled(_cut(images, scale, corner)))
+        height, corner = _crops(self.boxes(images))
+        seen = self.eyes(scaled(_cut(images, height, corner)))
         share = spread(seen.logits)
-        cells, mass = decode(share)
-        joints = corner[:, None] + cells / cells.new_tensor([COLUMNS, ROWS]) * _extent(scale)[:, None]
-        return Guidance(joints, mass, seen.visibility.float().softmax(-1), self._laid(share, scale, corner))
+        (cells, mass), (other_cells, other_mass) = decode(share), second(share)
+        joints, others = (
+            corner[:, None] + places / places.new_tensor([COLUMNS, ROWS]) * _extent(height)[:, None] for places in (cells, other_cells)
+        )
+        visibility, features = seen.visibility.float().softmax(-1), seen.features.float()
+        return Guidance(joints, mass, others, other_mass, visibility, features, share, height, corner, torch.zeros_like(mass))
 
     def boxes(self, images: Tensor) -> Tensor:
         """Boxes (B, 4) x0, y0, x1, y1 of the figures, in [0, 1] across the picture."""
         small = F.interpolate(images, (PICTURE, PICTURE), mode="bilinear", antialias=True)
         return boxes_of(self.finder(scaled(small)).edges) / PICTURE
 
-    def _laid(self, share: Tensor, scale: Tensor, corner: Tensor) -> Tensor:
-        """Heatmaps (B, 16, 64, 48) of crops, laid on the cells of their pictures."""
-        fine = _FINE * self.cells  # or a narrow peak could fall between the cells
-        step = (torch.arange(fine, device=share.device) + 0.5) / fine
-        places = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1)[None]
-        inside = (places - corner[:, None, None]) / _extent(scale)[:, None, None]
-        laid = F.avg_pool2d(F.grid_sample(share, inside * 2 - 1, align_corners=False), _FINE)
-        return laid / laid.sum((-1, -2), keepdim=True).clamp(min=1e-6)
+
+def load_guide(folder: Path, device: torch.device) -> Guide:
+    """The detector of a folder. Raises UserError where it is none of ours."""
+    detector = load_detector(folder, str(device))
+    if not isinstance(detector.eyes, OwnEyes):
+        raise UserError(f"{folder}: a detector of another kind; only one of `make train-detector` can guide")
+    return Guide(detector.finder.net, detector.eyes.net)
 
 
 def _crops(boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Height of the padded crop (B,) and its corner (B, 2), in [0, 1] of the picture, by the rule of stages.detector.crops."""
     low, high = boxes[:, :2], boxes[:, 2:]
-    width, height = (high - low).clamp(min=LEAST / PICTURE).unbind(-1)
-    scale = PADDING * torch.maximum(height, width * HEIGHT / WIDTH)
-    return scale, (low + high) / 2 - _extent(scale) / 2
+    wide, tall = (high - low).clamp(min=LEAST / PICTURE).unbind(-1)
+    height = PADDING * torch.maximum(tall, wide * HEIGHT / WIDTH)
+    return height, (low + high) / 2 - _extent(height) / 2
 
 
-def _extent(scale: Tensor) -> Tensor:
+def _extent(height: Tensor) -> Tensor:
     """Width and height (B, 2) of crops of these heights (B,)."""
-    return torch.stack([scale * WIDTH / HEIGHT, scale], -1)
+    return torch.stack([height * WIDTH / HEIGHT, height], -1)
 
 
-def _cut(images: Tensor, scale: Tensor, corner: Tensor) -> Tensor:
+def _cut(images: Tensor, height: Tensor, corner: Tensor) -> Tensor:
     """Crops (B, 3, 256, 192) of pictures (B, 3, S, S); beyond the picture lies its border."""
     down, across = ((torch.arange(n, device=images.device) + 0.5) / n for n in (HEIGHT, WIDTH))
     places = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)[None]
-    places = corner[:, None, None] + places * _extent(scale)[:, None, None]
+    places = corner[:, None, None] + places * _extent(height)[:, None, None]
     return F.grid_sample(images, places * 2 - 1, padding_mode="border", align_corners=False)

@@ -13,6 +13,7 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
+from estimator.lifter import Lifter
 from estimator.models import load_model
 from estimator.prediction import Prediction
 from estimator.refining import Joints, fitted, misses, refined
@@ -22,7 +23,7 @@ from estimator.trust import trusted
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
-from stages.detector.crops import cut, square_matrix
+from stages.detector.crops import apply, cut, square_matrix
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.finders import Look
 from stages.ranks import default_device
@@ -118,7 +119,7 @@ class Estimator:
 
     def _figures(self, way: Way, asked: list[_Asked], look: Look) -> list[Figure]:
         """Figures in px of the pictures as they are looked at."""
-        seen = self._seen(self.network, [one.scan for one in asked], look.boxes) if self.network else []
+        seen = self._seen(self.network, asked, look.boxes) if self.network else []
         if way == Way.NETWORK:
             return seen
         hints, joints = [one.hints for one in asked], self._joints(asked, look)
@@ -142,20 +143,30 @@ class Estimator:
         found = self.detector.read([one.scan.clean for one in asked], look)
         return Joints(*_corrected(found, asked), trusted(found.found))
 
-    def _seen(self, network: Network, scans: Sequence[Scan], boxes: np.ndarray) -> list[Figure]:
-        seen, matrices = said_of(network, [scan.clean for scan in scans], boxes)
+    def _seen(self, network: Network, asked: list[_Asked], boxes: np.ndarray) -> list[Figure]:
+        placed = np.stack([_placed(one) for one in asked])
+        seen, matrices = said_of(network, [one.scan.clean for one in asked], boxes, placed)
         figures, skeleton = figures_of(seen, matrices), Skeleton(self.body)
         return [replace(figure, hypotheses=_readings(seen, i, skeleton, figure)) for i, figure in enumerate(figures)]
 
 
 @torch.inference_mode()
-def said_of(network: Network, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> tuple[Prediction, list[np.ndarray]]:
-    """What a network says of the figures in boxes (B, 4) px of pictures, and the way from each picture into its crop (2, 3)."""
+def said_of(
+    network: Network, pictures: Sequence[np.ndarray], boxes: np.ndarray, placed: np.ndarray | None = None
+) -> tuple[Prediction, list[np.ndarray]]:
+    """What a network says of the figures in boxes (B, 4) px of pictures, and the way from each picture into its crop (2, 3).
+
+    placed (B, 16, 2) px: where joints are for sure, else NaN; a lifter concludes from them, other networks do not know what to do.
+    """
     size = network.size
     matrices = [square_matrix(box, size) for box in boxes]
     crops = np.stack([cut(picture, matrix, (size, size)) for picture, matrix in zip(pictures, matrices, strict=True)])
     images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
-    return network.net(images.to(default_device())), matrices
+    known = {}
+    if placed is not None and isinstance(network.net, Lifter):
+        places = np.stack([apply(matrix, points) for matrix, points in zip(matrices, placed, strict=True)])
+        known = {"placed": torch.from_numpy(places).float().to(default_device())}
+    return network.net(images.to(default_device()), **known), matrices
 
 
 def detector(dtype: str = "float32") -> Detector:
@@ -203,11 +214,17 @@ def weights_of(found: Detections) -> np.ndarray:
 
 def _corrected(found: Detections, asked: Sequence[_Asked]) -> tuple[np.ndarray, np.ndarray]:
     """Joints (B, 16, 2) px and what each counts (B, 16); those that the user placed are certain."""
-    joints, weights = np.array(found.joints, np.float64), weights_of(found)
-    for i, one in enumerate(asked):
-        for name, point in one.corrections.items():
-            joints[i, JOINTS.index(name)], weights[i, JOINTS.index(name)] = point * one.scan.scale, SURE
-    return joints, weights
+    placed = np.stack([_placed(one) for one in asked])
+    certain = np.isfinite(placed).all(-1)
+    return np.where(certain[..., None], placed, found.joints), np.where(certain, SURE, weights_of(found))
+
+
+def _placed(asked: _Asked) -> np.ndarray:
+    """Where the user put joints, (16, 2) px of the picture as it is looked at; NaN where he did not."""
+    places = np.full((len(JOINTS), 2), np.nan)
+    for name, point in asked.corrections.items():
+        places[JOINTS.index(name)] = point * asked.scan.scale
+    return places
 
 
 def _readings(seen: Prediction, index: int, skeleton: Skeleton, figure: Figure) -> tuple[Hypothesis, ...]:

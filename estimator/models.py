@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from estimator.footing import SKETCH2POSE, digests
+from estimator.footing import LIFTER, SKETCH2POSE, digests, footing
 from estimator.pose2pose import Pose2Pose
 from estimator.single_feature import SingleFeature
 from estimator.skeleton import Skeleton
@@ -24,10 +24,19 @@ def _sketch2pose(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn
     return Sketch2PoseNet(config.width, skeleton, mean_pose[0], load_frozen(config, default_device()), "generator" not in config.without)
 
 
+def _lifter(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
+    from estimator.guidance import load_guide  # imports transformers, which takes seconds
+    from estimator.lifter import Lifter
+
+    guide = load_guide(footing(config)["detector"], default_device())
+    return Lifter(config.width, skeleton, mean_pose, guide, "features" not in config.without)
+
+
 MODELS: dict[str, Callable[[Estimator, Skeleton, Tensor], nn.Module]] = {
     "pose2pose": lambda config, skeleton, mean_pose: Pose2Pose(
         config.width, config.groups, skeleton, mean_pose, "pooling" not in config.without
     ),
+    LIFTER: _lifter,
     SKETCH2POSE: _sketch2pose,
     "global": lambda config, skeleton, mean_pose: SingleFeature(config.width, config.groups, skeleton, mean_pose),
 }

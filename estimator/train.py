@@ -12,7 +12,7 @@ from estimator.baseline import mean_pose
 from estimator.batch import Batch
 from estimator.calibration import CALIBRATION, calibrated
 from estimator.data import Sketches, dataset_digest
-from estimator.footing import SKETCH2POSE, digests, footing
+from estimator.footing import LIFTER, SKETCH2POSE, digests, footing
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.mixed import set_dtype
 from estimator.models import build
@@ -30,7 +30,7 @@ from stages.ranks import Ranks, default_device, joined
 from stages.training import State
 
 # Change one when the same recipe would train to other weights.
-VERSIONS = {"pose2pose": 5, SKETCH2POSE: 5, "global": 5}
+VERSIONS = {"pose2pose": 5, LIFTER: 2, SKETCH2POSE: 6, "global": 5}
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
 REPORT_EVERY, WARMUP = 50, 50
@@ -106,7 +106,8 @@ class EstimatorJob(Job):
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Those that the recipe names, before their weights."""
-        return self.criterion(self._model(batch.pixels), batch)
+        told = (batch.placed,) if self.config.model == LIFTER else ()
+        return self.criterion(self._model(batch.pixels, *told), batch)
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """The weighted sum."""

@@ -250,7 +250,7 @@ class Card(Section):
 class Estimator(Section):
     """A model of sketches, trained on the shards."""
 
-    model: str = Field("pose2pose", description="pose2pose, sketch2pose, or the baseline global")
+    model: str = Field("pose2pose", description="pose2pose, lifter, sketch2pose, or the baseline global")
     start: Annotated[str, AfterValidator(_whole_start)] = Field(
         "", description="folder of a finished training to go on from, or `bundled`; empty: random weights"
     )
@@ -268,9 +268,9 @@ class Estimator(Section):
     workers: Annotated[int, Field(ge=0)] = Field(0, description="processes that read and augment samples")
     styles: tuple[Style, ...] = Field(get_args(Style), description="styles to learn from")
     samples: Count | None = Field(None, description="learn from the first so many; null: from all")
-    without: tuple[Literal["pooling", "generator"], ...] = Field((), description="parts left out, to see what they are worth")
+    without: tuple[Literal["pooling", "features", "generator"], ...] = Field((), description="parts left out, to see what they are worth")
     generator: GivenPath | None = Field(None, description="of sketch2pose: folder of the frozen generator; null: the bundled one")
-    detector: GivenPath | None = Field(None, description="of sketch2pose: folder of the detector that guides it; null: the bundled one")
+    detector: GivenPath | None = Field(None, description="of sketch2pose and lifter: folder of the detector; null: the bundled one")
     codes: GivenPath | None = Field(None, description="of sketch2pose: file of `make train-codes`; null: the bundled one")
 
     @model_validator(mode="after")

@@ -239,7 +239,7 @@ def doctor() -> None:
 @app.command()
 def train(
     folder: TrainedRun,
-    model: Annotated[str, typer.Option(help="pose2pose, sketch2pose, or the baseline global; else what the recipe names")] = "",
+    model: Annotated[str, typer.Option(help="pose2pose, lifter, sketch2pose, or the baseline global; else what the recipe names")] = "",
     profile: Annotated[str, typer.Option(help="sizes for a real training: cpu or gpu; else the recipe's")] = "",
     overrides: Overrides = None,
     ray_ranks: Annotated[int, typer.Option(help="ranks that Ray Train starts; 0: this process, or those of torchrun")] = 0,

@@ -29,10 +29,12 @@ class PoseSize:
 
 
 class Seen(NamedTuple):
-    """logits (B, 16, 64, 48) of where each joint is; visibility (B, 16, 3) logits of outside, occluded, visible."""
+    """logits (B, 16, 64, 48) of where each joint is; visibility (B, 16, 3) logits of outside, occluded, visible; features (B, 16, C)
+    of what lies where each joint is thought to be."""
 
     logits: Tensor
     visibility: Tensor
+    features: Tensor
 
 
 class PoseNet(nn.Module):
@@ -55,7 +57,7 @@ class PoseNet(nn.Module):
         out = self.vit(coarse, output_hidden_states=True)
         tokens = out.hidden_states[-1]
         logits = self.refine(fine, coarse, tokens.mT.unflatten(-1, _GRID), out.heatmaps)
-        return Seen(logits, self.visibility(tokens, logits))
+        return Seen(logits, *self.visibility(tokens, logits))
 
 
 class _Visibility(nn.Module):
@@ -67,10 +69,11 @@ class _Visibility(nn.Module):
         self.joint = nn.Parameter(torch.zeros(len(JOINTS), hidden))
         self.head = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.GELU(), nn.Linear(hidden // 2, KINDS))
 
-    def forward(self, tokens: Tensor, logits: Tensor) -> Tensor:
-        """tokens (B, 192, C), logits (B, 16, 64, 48) to (B, 16, 3)."""
+    def forward(self, tokens: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens (B, 192, C), logits (B, 16, 64, 48) to (B, 16, 3) and what was pooled, (B, 16, C)."""
         share = nn.functional.avg_pool2d(spread(logits.detach()), 4, divisor_override=1).flatten(2)
-        return self.head(share @ self.norm(tokens) + self.joint)
+        pooled = share @ self.norm(tokens)
+        return self.head(pooled + self.joint), pooled
 
 
 def _vitpose(size: PoseSize) -> VitPoseForPoseEstimation:

@@ -11,7 +11,7 @@ from stages.detector.augment import crop_of, mirror_of, picture_of, plain_crop
 from stages.detector.crops import HEIGHT, PADDING, WIDTH, apply, crop_matrices, cut, inverse, paper, picture_matrix
 from stages.detector.drawings import Drawings
 from stages.detector.finder_net import boxes_of, edge_targets
-from stages.detector.heatmaps import CELL, decode, gaussians, spread
+from stages.detector.heatmaps import CELL, decode, gaussians, second, spread
 from stages.detector.look import Noise
 from stages.detector.metrics import correct, overlap, pck
 from tests.detector.figures import drawings, figure
@@ -69,6 +69,15 @@ def test_cells_are_read_to_a_fraction(seed):
     assert (mass > 0.9).all()
     flat = spread(torch.zeros(1, 16, 64, 48))
     assert (decode(flat)[1] < 0.05).all()
+
+
+def test_the_other_place_of_a_joint_in_doubt_is_told():
+    here, there = torch.tensor([[[40.0, 60.0]]]), torch.tensor([[[150.0, 200.0]]])
+    maps = 0.7 * gaussians(here) + 0.3 * gaussians(there)
+    (first, sure), (other, doubt) = decode(maps), second(maps)
+    assert (first * CELL - here).abs().max() < 0.5 > (other * CELL - there).abs().max()
+    assert sure.item() == pytest.approx(0.7, abs=0.05) and doubt.item() == pytest.approx(0.3, abs=0.05)
+    assert second(gaussians(here))[1].item() < 0.1  # there is no other
 
 
 def test_a_peak_on_the_border_stays_in_the_map():

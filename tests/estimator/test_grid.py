@@ -12,7 +12,7 @@ from estimator import load_estimator, picture
 from estimator.figure import Figure, figure_of_sample, figures_of, in_picture, posed
 from estimator.fitted import fit_all, look_at
 from estimator.hints import Hints
-from estimator.load import weights_of
+from estimator.load import _Asked, weights_of
 from estimator.overlay import views
 from estimator.prediction import Prediction
 from estimator.refining import Joints, refined
@@ -42,7 +42,7 @@ def test_the_fit_is_judged_by_what_predict_says(body):
 def test_a_refined_network_is_judged_by_what_predict_says(body):
     image, network = read_scan(JUMP).clean, load_estimator()
     looked = look_at([SimpleNamespace(image=image)])
-    start = network._seen(network.network, [scan_of(image)], looked.found[0].boxes)[0]
+    start = network._seen(network.network, [_Asked(scan_of(image), Hints(), {})], looked.found[0].boxes)[0]
     words = {name: torch.from_numpy(getattr(start, name)[None]).float() for name in ("pose", "betas", "bone_scales")}
     seen, _ = fit_all(looked, body, Prediction(**words, **dict.fromkeys(set(Prediction._fields) - set(words))))
     found = looked.found[0]

@@ -46,19 +46,17 @@ def generator(tiny_generator) -> Generator:
     return Generator(tiny_generator)
 
 
-def guidance_of(joints: torch.Tensor, cells: int) -> Guidance:
+def guidance_of(joints: torch.Tensor) -> Guidance:
+    """Joints whose heatmaps, of the whole picture and more, say nothing."""
     batch = len(joints)
-    heat = torch.full((batch, 16, cells, cells), 1 / cells**2)
-    return Guidance(joints, torch.ones(batch, 16), torch.full((batch, 16, 3), 1 / 3), heat)
-
-
-def guide_of(detector: Detector, cells: int) -> Guide:
-    return Guide(detector.finder.net, detector.eyes.net, cells)
+    none, visibility, share = torch.zeros(batch, 16), torch.full((batch, 16, 3), 1 / 3), torch.full((batch, 16, 64, 48), 1 / (64 * 48))
+    crop = share, torch.full((batch,), 4 / 3), torch.zeros(batch, 2)
+    return Guidance(joints, none + 1, joints, none, visibility, torch.zeros(batch, 16, 8), *crop, placed=none)
 
 
 def sketch2pose(generator: Generator, detector: Detector) -> Sketch2PoseNet:
     torch.manual_seed(3)
-    frozen = Frozen(guide_of(detector, 8), generator, PoseCodes(SMALL).requires_grad_(False))
+    frozen = Frozen(Guide(detector.finder.net, detector.eyes.net), generator, PoseCodes(SMALL).requires_grad_(False))
     return Sketch2PoseNet(16, Skeleton(load_body()), torch.eye(3), frozen)
 
 
@@ -74,11 +72,11 @@ def test_the_guide_reads_pictures_as_the_detector_does(detector):
     side = samples[0].image.shape[0]
     images = [s.image for s in samples if s.image.shape[0] == side]
     found = detector.detect(images, thorough=False)
-    told = guide_of(detector, 16)(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255)
+    told = Guide(detector.finder.net, detector.eyes.net)(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255)
     assert np.median(np.abs(told.joints.numpy() * side - found.joints)) < side / 100
-    assert torch.allclose(told.heat.sum((-1, -2)), torch.ones(len(images), 16), atol=1e-4)
-    middle = (torch.arange(16) + 0.5) / 16
-    mean = torch.stack([told.heat.sum(2) @ middle, told.heat.sum(3) @ middle], -1)
+    heat, middle = told.heat(16), (torch.arange(16) + 0.5) / 16
+    assert torch.allclose(heat.sum((-1, -2)), torch.ones(len(images), 16), atol=1e-4)
+    mean = torch.stack([heat.sum(2) @ middle, heat.sum(3) @ middle], -1)
     assert (mean - told.joints).norm(dim=-1).median() < 1 / 16  # the map says what the joints say
 
 
@@ -110,13 +108,13 @@ def test_each_place_shares_its_attention_among_the_joints(generator):
 def test_features_follow_the_joints_that_are_told(generator):
     torch.manual_seed(0)
     features, image = awake(Features(generator, 16)), torch.rand(1, 3, 32, 32)
-    here, there = (features(image, guidance_of(torch.full((1, 16, 2), place), 8)) for place in (0.2, 0.8))
+    here, there = (features(image, guidance_of(torch.full((1, 16, 2), place))) for place in (0.2, 0.8))
     assert not torch.allclose(here, there)
 
 
 def test_at_first_it_sees_what_it_sees_without_the_generator(generator):
     torch.manual_seed(0)
-    image, guidance = torch.rand(1, 3, 32, 32), guidance_of(torch.rand(1, 16, 2), 8)
+    image, guidance = torch.rand(1, 3, 32, 32), guidance_of(torch.rand(1, 16, 2))
     features = Features(generator, 16)
     whole = features(image, guidance)
     features.look = False

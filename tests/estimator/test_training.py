@@ -33,7 +33,7 @@ from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
 from stages.body.model import load_body
 from stages.loop import falling
-from stages.ranks import Ranks
+from stages.ranks import ALONE, Ranks
 from stages.tensorfile import read_tensors
 from stages.training import alone_in, differences
 from tests.estimator.figures import TINY, write_index
@@ -213,7 +213,7 @@ def quiet(_):
 
 
 def test_unknown_models_and_profiles_are_named(dataset, tmp_path):
-    with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, sketch2pose, global"):
+    with pytest.raises(UserError, match=r"no 'pose3pose'; expected one of pose2pose, lifter, sketch2pose, global"):
         train(dataset, tmp_path, TINY.model_copy(update={"model": "pose3pose"}), 1, None)
     with pytest.raises(UserError, match=r"--profile tpu: expected one of cpu, gpu"):
         changes("tpu")
@@ -310,6 +310,14 @@ def test_reliability_by_hand():
         {"joints": 1, "confidence": 1.0, "found": 1.0},
     ]
     assert told["expected_calibration_error"] == pytest.approx((0.05 + 2 * 0.25) / 4)
+
+
+def test_some_joints_are_told_beforehand(dataset):
+    steps = Steps(Sketches(dataset, "train", 64), TINY.model_copy(update={"batch": 64}), 1, ALONE)
+    batch = steps[0]
+    told = batch.placed.isfinite().all(-1)
+    assert torch.equal(batch.placed[told], batch.joints2d[told]) and torch.equal(told, steps[0].placed.isfinite().all(-1))
+    assert 0.15 < told.any(-1).float().mean() < 0.45 and 1 < told.sum(-1)[told.any(-1)].float().mean() < 8
 
 
 def test_one_sample_in_32_is_held_out(dataset):

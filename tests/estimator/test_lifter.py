@@ -1,0 +1,136 @@
+"""The lifter: what it is told of joints becomes a figure."""
+
+from shutil import copytree
+
+import numpy as np
+import pytest
+import torch
+from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
+
+from estimator.batch import collate
+from estimator.data import Sketches
+from estimator.figure import figures_of
+from estimator.guidance import Guidance, Guide, load_guide
+from estimator.lifter import Lifter
+from estimator.load import Network, said_of
+from estimator.losses.criterion import Criterion, weights_of
+from estimator.metrics import pa_mpjpe
+from estimator.mixed import set_dtype
+from estimator.models import load_model
+from estimator.skeleton import Skeleton
+from estimator.train import train
+from manifests.errors import UserError
+from manifests.recipe import Estimator
+from stages.body.model import load_body
+from stages.detector.weights import BUNDLED, POSE
+from stages.tensorfile import read_tensors, write_tensors
+from tests.estimator.figures import TINY
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def guide() -> Guide:
+    return load_guide(BUNDLED, torch.device("cpu"))
+
+
+@pytest.fixture
+def lifter(guide, skeleton) -> Lifter:
+    return Lifter(8, skeleton, torch.eye(3).expand(24, 3, 3), guide)
+
+
+def _told(joints: torch.Tensor, features: torch.Tensor) -> Guidance:
+    """Joints that are all seen, and sure."""
+    batch = len(joints)
+    none, visibility = torch.zeros(batch, 16), torch.tensor([0.0, 0.0, 1.0]).expand(batch, 16, 3)
+    crop = torch.zeros(batch, 16, 64, 48), torch.ones(batch), torch.zeros(batch, 2)
+    return Guidance(joints, none + 1, joints, none, visibility, features, *crop, placed=none)
+
+
+def test_true_joints_are_lifted_to_their_figures(lifter, skeleton, dataset):
+    """Of eight figures that it learns by heart."""
+    sketches = Sketches(dataset, "train", SIDE)
+    truth = collate([sketches[i] for i in range(8)])
+    told = _told(truth.joints2d / SIDE, torch.zeros(8, 16, 192))
+    criterion = Criterion(weights_of(Estimator()), skeleton, load_body())
+    optimizer = torch.optim.Adam(lifter.parameters(), 2e-3)
+    errors = []
+    for _ in range(150):
+        seen = lifter.lifted(told, SIDE)
+        errors.append(pa_mpjpe(seen.joints3d.detach().numpy(), truth.joints3d.numpy()).mean())
+        optimizer.zero_grad()
+        criterion.total(criterion(seen, truth)).backward()
+        optimizer.step()
+    assert errors[-1] < 0.3 * errors[0]
+    lifter.eval()
+    seen = lifter.lifted(told, SIDE)
+    assert (seen.joints2d - truth.joints2d).abs().mean() < 0.02 * SIDE
+    laid = seen.joints3d_drawn[..., :2] * seen.camera[:, None, :1] + seen.camera[:, None, 1:]
+    assert (laid - truth.joints2d).norm(dim=-1).mean() < 0.05 * SIDE
+
+
+def test_what_was_seen_at_the_joints_counts_unless_left_out(guide, skeleton):
+    joints = torch.rand(2, 16, 2)
+    for features in (True, False):
+        net = Lifter(8, skeleton, torch.eye(3).expand(24, 3, 3), guide, features).eval()
+        torch.nn.init.normal_(net.head.turns.weight)
+        here, there = (net.lifted(_told(joints, torch.full((2, 16, 192), value)), SIDE).pose for value in (0.0, 1.0))
+        assert torch.allclose(here, there) != features
+
+
+def test_a_joint_that_is_placed_lies_there_for_sure(lifter):
+    torch.nn.init.normal_(lifter.head.turns.weight)
+    network, picture, box = Network(lifter.eval(), SIDE, "lifter"), np.zeros((90, 120, 3), np.uint8), np.array([[30.0, 10.0, 80.0, 70.0]])
+    placed = np.full((1, 16, 2), np.nan)
+    plain = figures_of(*said_of(network, [picture], box, placed))[0]
+    placed[0, 4] = 75, 20
+    corrected = figures_of(*said_of(network, [picture], box, placed))[0]
+    assert np.allclose(corrected.joints2d[4], (75, 20), atol=1e-3) and not np.allclose(plain.pose, corrected.pose, atol=1e-4)
+    others = np.arange(16) != 4
+    assert np.allclose(corrected.joints2d[others], plain.joints2d[others], atol=1e-3)
+
+
+def test_it_goes_where_it_is_sent_with_its_guide():
+    net = Lifter(8, Skeleton(load_body()), torch.eye(3).expand(24, 3, 3), load_guide(BUNDLED, torch.device("cpu"))).to("meta")
+    assert {p.device.type for part in (net, net.guide.eyes, net.guide.finder) for p in part.parameters()} == {"meta"}
+
+
+def test_all_but_the_guide_learns_and_is_saved(lifter, guide):
+    out = lifter(torch.rand(2, 3, SIDE, SIDE))
+    terms = (out.joints3d_drawn, out.depth, out.confidence, out.camera, out.six)
+    sum(term.square().sum() for term in terms).backward()
+    learned = dict(lifter.named_parameters())
+    assert [name for name, p in learned.items() if p.grad is None or not p.grad.isfinite().all()] == []
+    assert not [name for name in lifter.state_dict() if "eyes" in name or "finder" in name]
+    assert all(p.grad is None for p in guide.eyes.parameters())
+
+
+def test_lower_precision_stays_near(lifter):
+    image = torch.rand(2, 3, SIDE, SIDE)
+    lifter.eval()
+    torch.nn.init.normal_(lifter.found.weight, std=0.1)
+    with torch.no_grad():
+        full = lifter(image)
+        set_dtype(lifter, torch.bfloat16)
+        half = lifter(image)
+    assert half.pose.dtype == half.depth.dtype == torch.float32
+    assert 0 < (full.depth - half.depth).abs().max() < 0.1
+
+
+def test_a_trained_one_knows_its_detector(dataset, skeleton, tmp_path):
+    folder = copytree(BUNDLED, tmp_path / "detector")
+    config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
+    path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
+    load_model(path, skeleton)
+    assert read_tensors(path)[1]["frozen"].keys() == {"detector"}
+    tensors, words = read_tensors(folder / POSE)
+    write_tensors(folder / POSE, {name: tensor + 1 for name, tensor in tensors.items()}, words)
+    with pytest.raises(UserError, match=r"model\.safetensors: trained with another detector; train"):
+        load_model(path, skeleton)
+
+
+def test_a_detector_of_another_kind_cannot_guide(tmp_path):
+    backbone = VitPoseBackboneConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, out_indices=[1])
+    VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, num_labels=17)).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="a detector of another kind; only one of `make train-detector` can guide"):
+        load_guide(tmp_path, torch.device("cpu"))
