@@ -47,9 +47,9 @@ def evaluate(
     dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print, fit: bool = False
 ) -> Table:
     """Compare, on the val split of `dataset`, every model `<out>/<name>/model.safetensors` with the mean pose of the train split of
-    `train`, with the bundled model where it needs no larger pictures than they do, and with the optimisation fit if asked, from nothing
-    and from where each model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals. Every
-    model looks at pictures of its own size, the fit at the largest of them.
+    `train`, with the bundled model where it knows the body, and with the optimisation fit if asked, from nothing and from where each
+    model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals. Every model looks at pictures
+    of its own size, the fit at the largest of them.
 
     Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, judged.parquet (what was
     said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model.
@@ -77,9 +77,8 @@ def evaluate(
 def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path, fit: bool) -> tuple[Judge, dict[str, Said]]:
     """What each method says of the val split, in px of the largest pictures that a model looks at."""
     skeleton = Skeleton(load_body(body))
-    nets = {file.parent.name: load_model(file, skeleton) for file in files}
+    nets = _bundled(skeleton) | {file.parent.name: load_model(file, skeleton) for file in files}
     size = max(config.size for _, config in nets.values())
-    nets = _bundled(skeleton, size) | nets
     samples = {side: list(Sketches(dataset, "val", side)) for side in {size, *(config.size for _, config in nets.values())}}
     judge = Judge(body, samples[size])
     said = {MEAN: say_mean(Sketches(train, "train", size), len(judge.samples))}
@@ -106,12 +105,10 @@ def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[st
     return said
 
 
-def _bundled(skeleton: Skeleton, size: int) -> dict[str, tuple[nn.Module, Estimator]]:
-    """The model that comes with SKEP, where it needs no larger pictures than these and knows the body."""
-    words = json.loads((BUNDLED / WORDS).read_bytes())
-    if words["config"]["size"] > size or words["body"] != skeleton.digest():
-        return {}
-    return {OURS: load_model(BUNDLED / MODEL, skeleton)}
+def _bundled(skeleton: Skeleton) -> dict[str, tuple[nn.Module, Estimator]]:
+    """The model that comes with SKEP, where it knows the body."""
+    knows = json.loads((BUNDLED / WORDS).read_bytes())["body"] == skeleton.digest()
+    return {OURS: load_model(BUNDLED / MODEL, skeleton)} if knows else {}
 
 
 def say_mean(train: Sketches, count: int) -> Said:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,12 @@ from estimator.baseline import mean_pose
 from estimator.calibration import CALIBRATION, NEUTRAL, platt, reliability
 from estimator.data import Sketches
 from estimator.evaluate import evaluate
+from estimator.load import read_net
 from estimator.pose_codes import CodesSize
 from estimator.profile import changes
 from estimator.skeleton import Skeleton
 from estimator.start import starting_weights
-from estimator.state import finished
+from estimator.state import BUNDLED, finished
 from estimator.steps import Steps, held_out
 from estimator.train import WARMUP, train
 from estimator.train_codes import train_codes
@@ -172,11 +174,9 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     assert not (tmp_path / "forgotten+fit.worst.png").exists() and (tmp_path / "my.own.png").exists()
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
     assert (tmp_path / "evaluation.md").read_text() == f"{lines[0]}\n" and "| pose2pose | all | 4 |" in lines[0]
-    assert list(result) == ["mean_pose", "fit", "global+fit", "pose2pose+fit", "global", "pose2pose"] and list(result["mean_pose"]) == [
-        "ink",
-        "stick",
-        "all",
-    ]
+    nets = ("bundled", "global", "pose2pose")
+    assert list(result) == ["mean_pose", "fit", *(f"{name}+fit" for name in nets), *nets]
+    assert list(result["mean_pose"]) == ["ink", "stick", "all"]
     for method in ("fit", "pose2pose"):
         for name in ("evaluation", "worst", "reliability"):
             assert cv2.imread(str(tmp_path / f"{method}.{name}.png")) is not None
@@ -195,17 +195,17 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
 
 
 def test_each_model_looks_at_pictures_of_its_own_size(dataset, tmp_path):
-    """What a model says does not depend on the sizes of those beside it; the bundled one is compared where pictures are large enough."""
+    """What a model says does not depend on the sizes of those beside it; the bundled one is always among them."""
     small = TINY.model_copy(update={"model": "global", "steps": 1})
     train(dataset, tmp_path / "global", small, 1, None, log=quiet)
     alone = evaluate(dataset, tmp_path, None, dataset, log=quiet)
-    assert list(alone) == ["mean_pose", "global"]
-    train(dataset, tmp_path / "large", small.model_copy(update={"size": 128}), 1, None, log=quiet)
+    assert list(alone) == ["mean_pose", "bundled", "global"]
+    assert alone["bundled"]["all"]["pck"]["value"] > alone["global"]["all"]["pck"]["value"]
+    train(dataset, tmp_path / "large", small.model_copy(update={"size": 2 * read_net(BUNDLED, None).size}), 1, None, log=quiet)
     both = evaluate(dataset, tmp_path, None, dataset, log=quiet)
     assert list(both) == ["mean_pose", "bundled", "global", "large"]
-    assert both["bundled"]["all"]["pck"]["value"] > both["large"]["all"]["pck"]["value"]
-    for name in ("pa_mpjpe", "pck", "pck_body"):
-        assert both["global"]["all"][name] == pytest.approx(alone["global"]["all"][name], rel=1e-4)
+    for method, name in product(("bundled", "global"), ("pa_mpjpe", "pck", "pck_body")):
+        assert both[method]["all"][name] == pytest.approx(alone[method]["all"][name], rel=1e-4)
 
 
 def quiet(_):
