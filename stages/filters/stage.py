@@ -18,7 +18,7 @@ class Filter(Stage):
     """Looks at each picture alone; keeps every row, with its scores, and the reason where it is rejected."""
 
     name = "filter"
-    version = 8
+    version = 9
     config = ("filter",)
     reads = ("image", *_LABELS)
     writes = schema.FILTER

@@ -16,7 +16,7 @@ from stages.pictures import png
 from stages.shards.held_out import open_held_out
 from stages.tensorfile import weights_digest
 
-EACH = 8
+EACH = 16
 
 
 def _sketches() -> Drawings:
