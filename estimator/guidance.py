@@ -49,6 +49,10 @@ class Guidance(NamedTuple):
             placed=placed.float(),
         )
 
+    def to(self, device: torch.device, non_blocking: bool = True) -> "Guidance":
+        """The same on another device."""
+        return Guidance(*(part.to(device, non_blocking=non_blocking) for part in self))
+
     def heat(self, cells: int) -> Tensor:
         """(B, 16, cells, cells), each joint's share of the cells of the picture, 0 beyond the crop."""
         fine = _FINE * cells  # or a narrow peak could fall between the cells

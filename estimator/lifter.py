@@ -45,12 +45,15 @@ class Lifter(Mixed):
         self.known = nn.Sequential(nn.Linear(len(JOINTS) * (_OF_JOINT + 3) + wide, _KNOWN), nn.SiLU())
         self.head = FigureHead(_KNOWN, _KNOWN, skeleton, mean_pose)
 
-    def forward(self, images: Tensor, placed: Tensor | None = None) -> Prediction:
-        """placed (B, 16, 2) px: where joints are for sure; NaN where that is not known."""
-        with self.mixed(images):
-            told = self.guide(images)
-        size = images.shape[-1]
+    def forward(self, images: Tensor, placed: Tensor | None = None, told: Guidance | None = None) -> Prediction:
+        """placed (B, 16, 2) px: where joints are for sure; NaN where that is not known. told: what was read in the pictures already."""
+        size, told = images.shape[-1], told or self.read(images)
         return self.lifted(told if placed is None else told.corrected(placed / size), size)
+
+    def read(self, images: Tensor) -> Guidance:
+        """What the guide says of pictures."""
+        with self.mixed(images):
+            return self.guide(images)
 
     def lifted(self, told: Guidance, size: int) -> Prediction:
         """The figure of these joints, in a picture of `size` px; those that no user placed may be moved."""
