@@ -263,16 +263,17 @@ def test_half_precision_trains_too(dataset, tmp_path):
 
 
 @pytest.mark.timeout(900)  # three processes load torch
-def test_two_ranks_end_where_one_does(dataset, tmp_path):
+@pytest.mark.parametrize("model", ["pose2pose", "lifter"])
+def test_two_ranks_end_where_one_does(dataset, tmp_path, model):
     """Two processes with half of each batch each, as torchrun starts them, against one with all of it."""
-    config = TINY.model_copy(update={"steps": 4})
+    config = TINY.model_copy(update={"steps": 4, "model": model})
     alone = train(dataset, tmp_path / "alone", config, 1, None, log=lambda _: None)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     given = ["-m", "tests.estimator.two_ranks", str(dataset), str(tmp_path / "two"), config.model_dump_json()]
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*torchrun, *given], cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("pose2pose 4/4") == 1  # one rank speaks
+    assert done.stdout.count(f"{model} 4/4") == 1  # one rank speaks
     (one, words), (two, same) = read_tensors(alone), read_tensors(tmp_path / "two" / "model.safetensors")
     assert words == same
     start = read_tensors(
