@@ -36,6 +36,10 @@ class Guidance(NamedTuple):
     corner: Tensor
     placed: Tensor
 
+    def seen_again(self, joints: Tensor, sure: Tensor, visibility: Tensor) -> "Guidance":
+        """The same, but a more thorough look has found the joints; as in the fields."""
+        return self._replace(joints=joints, sure=sure, visibility=visibility)
+
     def corrected(self, places: Tensor) -> "Guidance":
         """The same, but joints whose places (B, 16, 2) in [0, 1] are not NaN lie there for sure; what was seen elsewhere is forgotten."""
         placed = places.isfinite().all(-1)

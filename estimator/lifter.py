@@ -45,10 +45,9 @@ class Lifter(Mixed):
         self.known = nn.Sequential(nn.Linear(len(JOINTS) * (_OF_JOINT + 3) + wide, _KNOWN), nn.SiLU())
         self.head = FigureHead(_KNOWN, _KNOWN, skeleton, mean_pose)
 
-    def forward(self, images: Tensor, placed: Tensor | None = None, told: Guidance | None = None) -> Prediction:
-        """placed (B, 16, 2) px: where joints are for sure; NaN where that is not known. told: what was read in the pictures already."""
-        size, told = images.shape[-1], told or self.read(images)
-        return self.lifted(told if placed is None else told.corrected(placed / size), size)
+    def forward(self, images: Tensor, told: Guidance | None = None) -> Prediction:
+        """told: what was read in the pictures already."""
+        return self.lifted(told or self.read(images), images.shape[-1])
 
     def read(self, images: Tensor) -> Guidance:
         """What the guide says of pictures."""

@@ -119,12 +119,13 @@ class Estimator:
 
     def _figures(self, way: Way, asked: list[_Asked], look: Look) -> list[Figure]:
         """Figures in px of the pictures as they are looked at."""
-        seen = self._seen(self.network, asked, look.boxes) if self.network else []
-        if way == Way.NETWORK:
-            return seen
-        hints, joints = [one.hints for one in asked], self._joints(asked, look)
-        if way == Way.FIT:
+        if self.network and way == Way.NETWORK:
+            return self._seen(self.network, asked, look.boxes)
+        found = self.detector.read([one.scan.clean for one in asked], look)
+        hints, joints = [one.hints for one in asked], Joints(*_corrected(found, asked), trusted(found.found))
+        if self.network is None:
             return fitted(joints, hints, self.body)
+        seen = self._seen(self.network, asked, look.boxes, found)
         return self._heeding(refined(seen, joints, hints, self.body), joints, asked)
 
     def _heeding(self, figures: list[Figure], joints: Joints, asked: list[_Asked]) -> list[Figure]:
@@ -138,35 +139,46 @@ class Estimator:
     def _misses(self, figure: Figure, asked: _Asked) -> float:
         return misses(figure, [JOINTS.index(name) for name in asked.corrections], self.body)
 
-    def _joints(self, asked: list[_Asked], look: Look) -> Joints:
-        """What a figure is laid on; a network alone needs none of it."""
-        found = self.detector.read([one.scan.clean for one in asked], look)
-        return Joints(*_corrected(found, asked), trusted(found.found))
-
-    def _seen(self, network: Network, asked: list[_Asked], boxes: np.ndarray) -> list[Figure]:
+    def _seen(self, network: Network, asked: list[_Asked], boxes: np.ndarray, found: Detections | None = None) -> list[Figure]:
         placed = np.stack([_placed(one) for one in asked])
-        seen, matrices = said_of(network, [one.scan.clean for one in asked], boxes, placed)
+        seen, matrices = said_of(network, [one.scan.clean for one in asked], boxes, placed, found)
         figures, skeleton = figures_of(seen, matrices), Skeleton(self.body)
         return [replace(figure, hypotheses=_readings(seen, i, skeleton, figure)) for i, figure in enumerate(figures)]
 
 
 @torch.inference_mode()
 def said_of(
-    network: Network, pictures: Sequence[np.ndarray], boxes: np.ndarray, placed: np.ndarray | None = None
+    network: Network,
+    pictures: Sequence[np.ndarray],
+    boxes: np.ndarray,
+    placed: np.ndarray | None = None,
+    found: Detections | None = None,
 ) -> tuple[Prediction, list[np.ndarray]]:
     """What a network says of the figures in boxes (B, 4) px of pictures, and the way from each picture into its crop (2, 3).
 
-    placed (B, 16, 2) px: where joints are for sure, else NaN; a lifter concludes from them, other networks do not know what to do.
+    placed (B, 16, 2) px: where joints are for sure, else NaN; found: a thorough look's joints. A lifter concludes from them; other
+    networks do not know what to do with them.
     """
     size = network.size
     matrices = [square_matrix(box, size) for box in boxes]
     crops = np.stack([cut(picture, matrix, (size, size)) for picture, matrix in zip(pictures, matrices, strict=True)])
     images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
-    known = {}
-    if placed is not None and isinstance(network.net, Lifter):
-        places = np.stack([apply(matrix, points) for matrix, points in zip(matrices, placed, strict=True)])
-        known = {"placed": torch.from_numpy(places).float().to(default_device())}
-    return network.net(images.to(default_device()), **known), matrices
+    images = images.to(default_device())
+    if not isinstance(network.net, Lifter):
+        return network.net(images), matrices
+    told = network.net.read(images)
+    if found is not None:
+        sure, visibility = (torch.from_numpy(part).to(images) for part in (found.confidence, found.visibility))
+        told = told.seen_again(_in_crops(found.joints, matrices, images), sure, visibility)
+    if placed is not None:
+        told = told.corrected(_in_crops(placed, matrices, images))
+    return network.net(images, told), matrices
+
+
+def _in_crops(points: np.ndarray, matrices: list[np.ndarray], images: torch.Tensor) -> torch.Tensor:
+    """Points (B, 16, 2) px of pictures, in [0, 1] across the crops that these became."""
+    places = np.stack([apply(matrix, own) for matrix, own in zip(matrices, points, strict=True)])
+    return torch.from_numpy(places).to(images) / images.shape[-1]
 
 
 def detector(dtype: str = "float32") -> Detector:

@@ -1,5 +1,6 @@
 """The lifter: what it is told of joints becomes a figure."""
 
+from dataclasses import replace
 from shutil import copytree
 
 import cv2
@@ -23,6 +24,8 @@ from estimator.train import train
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
+from stages.detector.crops import apply
+from stages.detector.detect import load_detector
 from stages.detector.weights import BUNDLED, POSE
 from stages.tensorfile import read_tensors, write_tensors
 from tests.detector.figures import figure
@@ -78,6 +81,16 @@ def test_what_was_seen_at_the_joints_counts_unless_left_out(guide, skeleton):
         torch.nn.init.normal_(net.head.turns.weight)
         here, there = (net.lifted(_told(joints, torch.full((2, 16, 192), value)), SIDE).pose for value in (0.0, 1.0))
         assert torch.allclose(here, there) != features
+
+
+def test_it_concludes_from_a_more_thorough_look_where_there_is_one(lifter):
+    picture, network = figure(1)[0], Network(lifter.eval(), 256, "lifter")
+    found = load_detector(batch=1).detect([picture])
+    elsewhere = replace(found, joints=found.joints + 3)
+    (plain, matrices), (again, _) = (said_of(network, [picture], found.boxes, None, one) for one in (None, elsewhere))
+    expected = apply(matrices[0], elsewhere.joints[0])
+    np.testing.assert_allclose(again.joints2d[0].numpy(), expected, atol=0.01)
+    assert np.abs(plain.joints2d[0].numpy() - expected).mean() > 1
 
 
 def test_a_joint_that_is_placed_lies_there_for_sure(lifter):
