@@ -15,6 +15,7 @@ from estimator.camera import laid
 from estimator.data import Sketches
 from estimator.figure import Figure, figure_of_sample, figures_of
 from estimator.fitted import fit_all, look_at
+from estimator.guidance import Found
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.judged import as_parquet, judged
@@ -82,24 +83,28 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
     samples = {side: list(Sketches(dataset, "val", side)) for side in {size, *(config.size for _, config in nets.values())}}
     judge = Judge(body, samples[size])
     said = {MEAN: say_mean(Sketches(train, "train", size), len(judge.samples))}
+
+    def say_all(found: Found | None = None) -> dict[str, tuple[Prediction, float]]:
+        return {name: _say_net(net, samples[config.size], config, size, found) for name, (net, config) in nets.items()}
+
     with fixed_threads():
-        by_nets = {name: _say_net(net, samples[config.size], config, size) for name, (net, config) in nets.items()}
-        said |= (_fits(by_nets, judge) if fit else {}) | {name: Said(*words) for name, words in by_nets.items()}
+        said |= (_fits(judge, say_all) if fit else {}) | {name: Said(*words) for name, words in say_all().items()}
     return judge, said
 
 
-def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int) -> tuple[Prediction, float]:
+def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int, found: Found | None = None) -> tuple[Prediction, float]:
     """What a network sees in pictures of its own size, in px of pictures of another; the seconds that it took."""
-    seen, seconds = predict_all(net, samples, config.batch)
+    seen, seconds = predict_all(net, samples, config.batch, found)
     scale = size / config.size
     return seen._replace(joints2d=seen.joints2d * scale, camera=seen.camera * scale), seconds
 
 
-def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[str, Said]:
-    """What the fit says from nothing, and from where each network leaves it, as `predict` does; the seconds are of all that it took."""
+def _fits(judge: Judge, starts: Callable[[Found], dict[str, tuple[Prediction, float]]]) -> dict[str, Said]:
+    """What the fit says from nothing, and from where each network leaves it that was told what the fit's look found, as `predict`
+    does; the seconds are of all that it took."""
     looked = look_at(judge.samples)
     said = {FIT: Said(*fit_all(looked, judge.body))}
-    for name, (start, seconds) in by_nets.items():
+    for name, (start, seconds) in starts(looked.across(judge.samples[0].image.shape[0])).items():
         seen, more = fit_all(looked, judge.body, start)
         said[f"{name}+{FIT}"] = Said(seen, seconds + more)
     return said

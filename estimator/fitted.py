@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from estimator.fitting import Fit, fit
+from estimator.guidance import Found
 from estimator.load import detector, weights_of
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
@@ -25,6 +26,12 @@ class Looked(NamedTuple):
 
     found: list[Detections]
     seconds: float
+
+    def across(self, size: int) -> Found:
+        """The same of all samples, as networks are told of it; their pictures are `size` px a side."""
+        names = ("joints", "confidence", "visibility")
+        joints, *others = (np.concatenate([getattr(part, name) for part in self.found]) for name in names)
+        return Found(*(torch.from_numpy(np.asarray(a, np.float32)) for a in (joints / size, *others)))
 
 
 def look_at(samples: list[Sample]) -> Looked:

@@ -19,6 +19,15 @@ from stages.detector.pose_net import PoseNet, scaled
 _FINE = 4  # places a side of each cell that heatmaps are read at
 
 
+class Found(NamedTuple):
+    """Where a look found joints: joints (B, 16, 2) in [0, 1] across the picture; sure (B, 16) in [0, 1]; visibility (B, 16, 3)
+    probabilities of outside, occluded, visible."""
+
+    joints: Tensor
+    sure: Tensor
+    visibility: Tensor
+
+
 class Guidance(NamedTuple):
     """joints (B, 16, 2) in [0, 1] across the picture; sure (B, 16) in [0, 1]; others (B, 16, 2), where each may lie if not there, and
     others_sure; visibility (B, 16, 3) probabilities of outside, occluded, visible; features (B, 16, C) of what was seen at each joint;
@@ -36,9 +45,9 @@ class Guidance(NamedTuple):
     corner: Tensor
     placed: Tensor
 
-    def seen_again(self, joints: Tensor, sure: Tensor, visibility: Tensor) -> "Guidance":
-        """The same, but a more thorough look has found the joints; as in the fields."""
-        return self._replace(joints=joints, sure=sure, visibility=visibility)
+    def seen_again(self, found: Found) -> "Guidance":
+        """The same, but a more thorough look has found the joints."""
+        return self._replace(**found._asdict())
 
     def corrected(self, places: Tensor) -> "Guidance":
         """The same, but joints whose places (B, 16, 2) in [0, 1] are not NaN lie there for sure; what was seen elsewhere is forgotten."""

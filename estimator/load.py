@@ -13,20 +13,17 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
-from estimator.lifter import Lifter
-from estimator.models import load_model
+from estimator.network import Network, read_net, said_of
 from estimator.prediction import Prediction
 from estimator.refining import Joints, fitted, misses, refined
 from estimator.skeleton import Skeleton
-from estimator.state import BUNDLED, MODEL, finished
+from estimator.state import BUNDLED
 from estimator.trust import trusted
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
-from stages.detector.crops import apply, cut, square_matrix
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.finders import Look
-from stages.ranks import default_device
 from stages.scan import Scan, read_scan, scan_of
 
 BATCH = 8  # pictures looked at together
@@ -43,14 +40,6 @@ class Reading(NamedTuple):
     style: str
     style_probability: float
     method: str
-
-
-class Network(NamedTuple):
-    """A trained model, on its device; the side of its input in pixels; its name, as `skep train` knows it."""
-
-    net: torch.nn.Module
-    size: int
-    name: str
 
 
 class Way(Enum):
@@ -146,41 +135,6 @@ class Estimator:
         return [replace(figure, hypotheses=_readings(seen, i, skeleton, figure)) for i, figure in enumerate(figures)]
 
 
-@torch.inference_mode()
-def said_of(
-    network: Network,
-    pictures: Sequence[np.ndarray],
-    boxes: np.ndarray,
-    placed: np.ndarray | None = None,
-    found: Detections | None = None,
-) -> tuple[Prediction, list[np.ndarray]]:
-    """What a network says of the figures in boxes (B, 4) px of pictures, and the way from each picture into its crop (2, 3).
-
-    placed (B, 16, 2) px: where joints are for sure, else NaN; found: a thorough look's joints. A lifter concludes from them; other
-    networks do not know what to do with them.
-    """
-    size = network.size
-    matrices = [square_matrix(box, size) for box in boxes]
-    crops = np.stack([cut(picture, matrix, (size, size)) for picture, matrix in zip(pictures, matrices, strict=True)])
-    images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
-    images = images.to(default_device())
-    if not isinstance(network.net, Lifter):
-        return network.net(images), matrices
-    told = network.net.read(images)
-    if found is not None:
-        sure, visibility = (torch.from_numpy(part).to(images) for part in (found.confidence, found.visibility))
-        told = told.seen_again(_in_crops(found.joints, matrices, images), sure, visibility)
-    if placed is not None:
-        told = told.corrected(_in_crops(placed, matrices, images))
-    return network.net(images, told), matrices
-
-
-def _in_crops(points: np.ndarray, matrices: list[np.ndarray], images: torch.Tensor) -> torch.Tensor:
-    """Points (B, 16, 2) px of pictures, in [0, 1] across the crops that these became."""
-    places = np.stack([apply(matrix, own) for matrix, own in zip(matrices, points, strict=True)])
-    return torch.from_numpy(places).to(images) / images.shape[-1]
-
-
 def detector(dtype: str = "float32") -> Detector:
     """The bundled detector, a picture a pass: mostly one drawing is asked for, and on a CPU more in a pass are no faster."""
     return load_detector(batch=1, dtype=getattr(torch, dtype))
@@ -208,14 +162,6 @@ def load_estimator(
     if method == "fit":
         return Estimator(None, body, dtype=dtype)
     return Estimator(read_net(Path(weights or BUNDLED), body), body, refine, dtype)
-
-
-def read_net(folder: Path, body: Path | None) -> Network:
-    """A finished training's network, for use. Raises UserError naming the folder."""
-    if finished(folder) is None:
-        raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
-    net, config = load_model(folder / MODEL, Skeleton(load_body(body)))
-    return Network(net, config.size, config.model)
 
 
 def weights_of(found: Detections) -> np.ndarray:

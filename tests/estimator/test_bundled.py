@@ -11,7 +11,8 @@ from estimator.evaluate import say_mean
 from estimator.footing import CODES
 from estimator.inference import predict_all
 from estimator.judge import error
-from estimator.load import load_estimator, read_net
+from estimator.load import load_estimator
+from estimator.network import read_net
 from estimator.rotations import from_6d, to_6d
 from estimator.scores import Judge, Said
 from estimator.state import BUNDLED, finished

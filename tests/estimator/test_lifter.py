@@ -12,13 +12,15 @@ from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEst
 from estimator.batch import collate
 from estimator.data import Sketches
 from estimator.figure import figures_of
+from estimator.fitted import look_at
 from estimator.guidance import Guidance, Guide, load_guide
+from estimator.inference import predict_all
 from estimator.lifter import Lifter
-from estimator.load import Network, said_of
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.metrics import pa_mpjpe
 from estimator.mixed import set_dtype
 from estimator.models import load_model
+from estimator.network import Network, said_of
 from estimator.skeleton import Skeleton
 from estimator.train import train
 from manifests.errors import UserError
@@ -91,6 +93,14 @@ def test_it_concludes_from_a_more_thorough_look_where_there_is_one(lifter):
     expected = apply(matrices[0], elsewhere.joints[0])
     np.testing.assert_allclose(again.joints2d[0].numpy(), expected, atol=0.01)
     assert np.abs(plain.joints2d[0].numpy() - expected).mean() > 1
+
+
+def test_many_are_told_of_a_thorough_look_a_batch_at_a_time(lifter, dataset):
+    samples = list(Sketches(dataset, "val", SIDE))[:3]
+    found = look_at(samples).across(SIDE)
+    seen, _ = predict_all(lifter.eval(), samples, 2, found)
+    torch.testing.assert_close(seen.joints2d, found.joints * SIDE)
+    assert not torch.allclose(predict_all(lifter, samples, 2)[0].joints2d, seen.joints2d, atol=0.1)
 
 
 def test_a_joint_that_is_placed_lies_there_for_sure(lifter):

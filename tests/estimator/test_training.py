@@ -20,7 +20,7 @@ from estimator.calibration import CALIBRATION, NEUTRAL, platt, reliability
 from estimator.data import Sketches
 from estimator.evaluate import evaluate
 from estimator.job import WARMUP
-from estimator.load import read_net
+from estimator.network import read_net
 from estimator.pose_codes import CodesSize
 from estimator.profile import changes
 from estimator.skeleton import Skeleton
