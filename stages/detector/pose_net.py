@@ -71,7 +71,7 @@ class _Visibility(nn.Module):
 
     def forward(self, tokens: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """tokens (B, 192, C), logits (B, 16, 64, 48) to (B, 16, 3) and what was pooled, (B, 16, C)."""
-        share = nn.functional.avg_pool2d(spread(logits.detach()), 4, divisor_override=1).flatten(2)
+        share = (16 * nn.functional.avg_pool2d(spread(logits.detach()), 4)).flatten(2)  # ONNX has no sums of windows
         pooled = share @ self.norm(tokens)
         return self.head(pooled + self.joint), pooled
 
