@@ -69,7 +69,9 @@ class Label(_Entry):
 
 
 class Index(_Entry):
-    """All of `dataset.json`. recipe: the fields that decided the data, by dotted name."""
+    """All of `dataset.json`. recipe: the fields that decided the data, by dotted name; files: of those that name files or folders,
+    `sha256:` and the digest of what lies there; stages: those that made it, in their order, with their versions. The last two were not
+    always there."""
 
     schema_version: int
     name: str
@@ -91,6 +93,8 @@ class Index(_Entry):
     shards: tuple[ShardFile, ...]
     verdicts: tuple[VerdictFile, ...]
     recipe: dict[str, Any]
+    files: dict[str, str] = {}
+    stages: tuple[tuple[str, int], ...] = ()
 
     def counted(self, *columns: str, **only: str) -> dict[tuple[str, ...], int]:
         """Samples by the given columns of the tallies, of those rows that have the values in `only`; sorted."""

@@ -58,6 +58,8 @@ class Context:
     device: str
     ledger: pa.Table  # dataset scope only: rows lost on the way (schema.LOSSES), then the table of the dataset stage before
     decisions: dict[str, str] = dataclasses.field(default_factory=dict)  # for a stage that heeds them: KEEP or REJECT by sample id
+    declared: dict[str, Any] = dataclasses.field(default_factory=dict)  # Config.fields of the stage, paths by the digest of their content
+    versions: dict[str, int] = dataclasses.field(default_factory=dict)  # of every stage of the run, by name
 
     @classmethod
     def alone(cls, seed: int, stage: str, device: str = "cpu") -> "Context":

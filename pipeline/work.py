@@ -111,7 +111,10 @@ class Worker:
     def _process(
         self, stage: Stage, task: Task, inputs: Inputs, decisions: dict[str, str], sink: UnitSink, trying: Trying
     ) -> tuple[pa.Table, list[Failure]]:
-        ctx = Context(self.pipeline.recipe.seed, task.stage, task.name, sink, self._device(task), inputs.ledger, decisions)
+        ctx = Context(
+            self.pipeline.recipe.seed, task.stage, task.name, sink, self._device(task), inputs.ledger, decisions,
+            task.declared, {kind.name: kind.version for kind in self.pipeline.stages},
+        )  # fmt: skip
 
         def process(rows: pa.Table) -> pa.Table:
             return checked(stage, rows, stage.process(rows, ctx))

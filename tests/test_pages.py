@@ -1,5 +1,6 @@
 """What follows from the index: card, Croissant, preview; and whether a dataset is what its index says."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -46,6 +47,14 @@ def test_the_card_counts_what_the_index_counts(folder):
     assert f"| rejected | poses | unlucky | {rejected} |" in text
     assert f"| {planned} |" in next(line for line in text.splitlines() if line.startswith("| planned |"))
     assert all(s.sha256 in text for s in index.shards)
+
+
+def test_index_and_card_say_what_lay_in_the_files_that_the_recipe_names(tmp_path):
+    (tmp_path / "mine.npz").write_bytes(b"a body")
+    run(recipe(body={"path": str(tmp_path / "mine.npz")}), str(tmp_path / "run"), SPECS, quiet=True)
+    index = Dataset(tmp_path / "run").index
+    assert index.files == {"body.path": f"sha256:{hashlib.sha256(b'a body').hexdigest()}"} and index.recipe["body.path"] == "mine.npz"
+    assert index.files["body.path"] in card(index) and "Stages and their versions: poses 1, select" in card(index)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_the_index_tells_what_is_there(smoke_run):
     assert [s.shard for s in index.shards] == [p.name for p in _shards(smoke_run)]
     assert index.samples == 10 == sum(index.counted(outcome="kept").values())
     assert index.planned == sum(index.counted().values())
+    assert index.files == {} and index.stages == tuple((stage.name, stage.version) for stage in Pipeline(load_recipe("smoke")).stages)
 
 
 def test_an_index_of_another_time_is_refused():

@@ -109,7 +109,9 @@ def _limits(index: Index) -> str:
 
 def _recipe(index: Index) -> str:
     rows = [[f"`{name}`", f"`{json.dumps(value, ensure_ascii=False, sort_keys=True)}`"] for name, value in sorted(index.recipe.items())]
-    return "## Recipe\n\n" + table(["field", "value"], rows)
+    made = ", ".join(f"{name} {version}" for name, version in index.stages)
+    files = "\n".join(f"- `{name}`: `{digest}`" for name, digest in sorted(index.files.items()))
+    return "\n\n".join(filter(None, ["## Recipe", table(["field", "value"], rows), files, made and f"Stages and their versions: {made}."]))
 
 
 def _megabytes(sizes: Iterable[int]) -> str:

@@ -24,7 +24,7 @@ class IndexStage(Stage):
     """Dataset scope: the index of all shards, the verdict on every sample that was ever planned, card, Croissant, preview."""
 
     name = "index"
-    version = 5
+    version = 6
     scope = "dataset"
     config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "val", "shards", "body")
     reads = tuple(SHARDS.names)
@@ -32,7 +32,7 @@ class IndexStage(Stage):
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         tallies, shards = tallied(ctx.ledger), table.sort_by("shard").to_pylist()
-        index = self._index(ctx.seed, shards, tallies, write_verdicts(ctx))
+        index = self._index(ctx, shards, tallies, write_verdicts(ctx))
         lost = ctx.ledger.filter(pc.not_equal(ctx.ledger["outcome"], "kept")).sort_by("sample_id").to_pylist()
         pages = {
             CARD: card(index).encode(),
@@ -45,7 +45,7 @@ class IndexStage(Stage):
                 file.write(data)
         return tallies
 
-    def _index(self, seed: int, shards: list[dict], tallies: pa.Table, verdicts: list[dict]) -> Index:
+    def _index(self, ctx: Context, shards: list[dict], tallies: pa.Table, verdicts: list[dict]) -> Index:
         made_from = {name: Path(value).name if is_path and value else value for name, value, is_path in self.cfg.fields()}
         about = self.cfg.card
         return make_index(
@@ -55,7 +55,7 @@ class IndexStage(Stage):
             creators=about.creators,
             url=about.url,
             published=about.published,
-            seed=seed,
+            seed=ctx.seed,
             planned=sum(tallies["samples"].to_pylist()),
             samples=sum(row["samples"] for row in shards),
             image_size=self.cfg.projections.size,
@@ -65,6 +65,8 @@ class IndexStage(Stage):
             shards=[{name: row[name] for name in ("shard", "split", "samples", "bytes", "sha256")} for row in shards],
             verdicts=verdicts,
             recipe={name: value for name, value in made_from.items() if not name.startswith("card.")},
+            files={name: ctx.declared[name] for name, value, is_path in self.cfg.fields() if is_path and value},
+            stages=tuple(ctx.versions.items()),
             **layout(),
         )
 
