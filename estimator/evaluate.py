@@ -14,11 +14,12 @@ from estimator.baseline import mean_pose
 from estimator.camera import laid
 from estimator.data import Sketches
 from estimator.figure import Figure, figure_of_sample, figures_of
-from estimator.fitted import fit_all, look_at
+from estimator.fitted import Looked, fit_all, look_at
 from estimator.guidance import Found
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.judged import as_parquet, judged
+from estimator.lifter import Lifter
 from estimator.models import load_model
 from estimator.prediction import Prediction
 from estimator.sample import Sample
@@ -84,12 +85,17 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
     judge = Judge(body, samples[size])
     said = {MEAN: say_mean(Sketches(train, "train", size), len(judge.samples))}
 
-    def say_all(found: Found | None = None) -> dict[str, tuple[Prediction, float]]:
-        return {name: _say_net(net, samples[config.size], config, size, found) for name, (net, config) in nets.items()}
+    def say(name: str, found: Found | None = None) -> tuple[Prediction, float]:
+        net, config = nets[name]
+        return _say_net(net, samples[config.size], config, size, found)
 
     with fixed_threads():
-        said |= (_fits(judge, say_all) if fit else {}) | {name: Said(*words) for name, words in say_all().items()}
-    return judge, said
+        by_nets = {name: say(name) for name in nets}
+        if fit:
+            looked = look_at(judge.samples)
+            told = {name: say(name, looked.across(size)) for name, (net, _) in nets.items() if isinstance(net, Lifter)}
+            said |= _fits(looked, judge, by_nets | told)
+    return judge, said | {name: Said(*words) for name, words in by_nets.items()}
 
 
 def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int, found: Found | None = None) -> tuple[Prediction, float]:
@@ -99,12 +105,10 @@ def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int
     return seen._replace(joints2d=seen.joints2d * scale, camera=seen.camera * scale), seconds
 
 
-def _fits(judge: Judge, starts: Callable[[Found], dict[str, tuple[Prediction, float]]]) -> dict[str, Said]:
-    """What the fit says from nothing, and from where each network leaves it that was told what the fit's look found, as `predict`
-    does; the seconds are of all that it took."""
-    looked = look_at(judge.samples)
+def _fits(looked: Looked, judge: Judge, starts: dict[str, tuple[Prediction, float]]) -> dict[str, Said]:
+    """What the fit says from nothing, and from where each network leaves it, as `predict` does; the seconds are of all that it took."""
     said = {FIT: Said(*fit_all(looked, judge.body))}
-    for name, (start, seconds) in starts(looked.across(judge.samples[0].image.shape[0])).items():
+    for name, (start, seconds) in starts.items():
         seen, more = fit_all(looked, judge.body, start)
         said[f"{name}+{FIT}"] = Said(seen, seconds + more)
     return said

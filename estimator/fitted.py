@@ -9,6 +9,7 @@ import torch
 from estimator.fitting import Fit, fit
 from estimator.guidance import Found
 from estimator.load import detector, weights_of
+from estimator.network import found_of
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
 from estimator.sample import Sample
@@ -29,9 +30,8 @@ class Looked(NamedTuple):
 
     def across(self, size: int) -> Found:
         """The same of all samples, as networks are told of it; their pictures are `size` px a side."""
-        names = ("joints", "confidence", "visibility")
-        joints, *others = (np.concatenate([getattr(part, name) for part in self.found]) for name in names)
-        return Found(*(torch.from_numpy(np.asarray(a, np.float32)) for a in (joints / size, *others)))
+        parts = [found_of(part, part.joints / size) for part in self.found]
+        return Found(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def look_at(samples: list[Sample]) -> Looked:

@@ -14,12 +14,16 @@ from stages.ranks import default_device
 
 
 def say(net: nn.Module, images: Tensor, found: Found | None = None, placed: Tensor | None = None) -> Prediction:
-    """What a network says of pictures (B, 3, S, S) in [0, 1]. A lifter concludes from what a thorough look found, and from where joints
-    were placed (B, 16, 2) in [0, 1], NaN where they were not; other networks would not know what to do with either."""
+    """What a network says of pictures (B, 3, S, S) in [0, 1].
+
+    found: by a thorough look of the bundled detector; a lifter that stands on that concludes from it, one on another has learned to
+    read its own. placed (B, 16, 2) in [0, 1]: where joints are for sure, else NaN; a lifter heeds it. Other networks know of neither.
+    """
     if not isinstance(net, Lifter):
         return net(images)
     told = net.read(images)
-    told = told.seen_again(found) if found else told
+    if found is not None and net.guide.bundled:
+        told = told.seen_again(found)
     return net(images, told if placed is None else told.corrected(placed))
 
 
@@ -30,7 +34,7 @@ def predict_all(net: nn.Module, samples: list[Sample], batch: int, found: Found 
     device, parts, seconds = default_device(), [], 0.0
     for start in range(0, len(samples), batch):
         images = collate(samples[start : start + batch]).to(device).pixels
-        own = Found(*(part[start : start + batch].to(device) for part in found)) if found else None
+        own = found and Found(*(part[start : start + batch] for part in found)).to(device)
         began = time.perf_counter()
         seen = say(net, images, own)._replace(heat=None)
         parts.append([a.cpu() for a in seen if a is not None])

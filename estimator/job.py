@@ -13,7 +13,7 @@ from estimator.data import Sketches
 from estimator.losses.criterion import Criterion
 from estimator.mixed import set_dtype
 from estimator.models import build
-from estimator.readings import Reading, Readings, Views, forget, read
+from estimator.readings import Reader, Reading, Readings, Views, forget
 from estimator.start import starting_weights
 from estimator.state import MODEL, WORDS, finished, keep, publish
 from estimator.steps import Steps, held_out
@@ -23,7 +23,7 @@ from stages.ranks import Ranks, default_device
 from stages.training import State
 
 REPORT_EVERY, WARMUP = 50, 50
-_READ = "readings"
+READINGS = "readings"
 _READ_IN = ("size", "styles", "samples", "dtype")  # of a recipe: what decides what a detector reads
 
 
@@ -97,24 +97,29 @@ class LifterJob(EstimatorJob):
     """A lifter learns from readings of its detector, which are taken first."""
 
     def begin(self, folder: Path, state: State, log: Log) -> dict:
-        """Besides: read what was not read before."""
-        words = super().begin(folder, state, log)
-        about = {name: self.identity[name] for name in ("version", "seed", "dataset", "frozen")}
-        about |= {name: self.identity["config"][name] for name in _READ_IN}
-        views = Views(self.sketches, self.identity["seed"])
-        self._columns = read(views, self._net.read, folder / _READ, about, self.ranks, self.device, self.config.workers, log)
-        return words
+        """Besides: know where the readings lie."""
+        self._folder, self._log = folder / READINGS, log
+        return super().begin(folder, state, log)
 
     def batches(self) -> data.Dataset:
-        """This rank's share of each."""
-        return Readings(self._columns, self.config, self.identity["seed"], self.ranks, self.identity["start"])
+        """This rank's share of each, of what was read before or is read now."""
+        seed, start = self.identity["seed"], self.identity["start"]
+        words = {name: self.identity[name] for name in ("version", "dataset", "frozen")}
+        words |= {name: self.identity["config"][name] for name in _READ_IN}
+        views = Views(self.sketches, self.config, seed, start)
+        reader = Reader(views, self._net.read, self._folder, words, self.device, self.config.workers, self._log)
+        return Readings(reader.read(self.ranks), self.config, seed, self.ranks, start)
 
     def losses(self, batch: Reading, step: int) -> dict[str, Tensor]:  # type: ignore[override]
         """Of the figure that is concluded from what was read."""
         return self.criterion(self._model(batch.truth.images, told=batch.told), batch.truth)
 
-    def publish(self, folder: Path) -> dict[str, float]:
+    def conclude(self, folder: Path, told: dict) -> None:
         """Besides: the readings are of no more use."""
-        measured = super().publish(folder)
-        forget(folder / _READ)
-        return measured
+        forget(self._folder)
+
+
+def tidy(folder: Path) -> None:
+    """Take away what a training needs no more once it is published; a kill may have left it."""
+    forget(folder / READINGS)
+    (folder / CHECKPOINT).unlink(missing_ok=True)

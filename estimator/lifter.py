@@ -4,16 +4,23 @@ Joints in the picture alone tell most of a figure (Martinez et al., arXiv 1705.0
 hides what.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from estimator.guidance import Guidance, Guide
+from estimator.guidance import Guidance
 from estimator.head import FigureHead, zeroed
 from estimator.mixed import Mixed
 from estimator.pose2pose import DEPTH_RANGE
 from estimator.prediction import Prediction
 from estimator.skeleton import Skeleton
 from manifests.skeleton import CHILDREN, JOINTS, LEFT_HIP, PARENTS, RIGHT_HIP
+
+if TYPE_CHECKING:  # imports transformers, which takes seconds
+    from estimator.guide import Guide
 
 _LAYERS, _HEADS = 3, 8  # of the transformer
 _OF_JOINT, _KNOWN = 32, 256  # numbers that each joint, and the figure, is concluded in

@@ -25,7 +25,7 @@ def _sketch2pose(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn
 
 
 def _lifter(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
-    from estimator.guidance import load_guide  # imports transformers, which takes seconds
+    from estimator.guide import load_guide  # imports transformers, which takes seconds
     from estimator.lifter import Lifter
 
     guide = load_guide(footing(config)["detector"], default_device())

@@ -52,11 +52,14 @@ def said_of(
     crops = np.stack([cut(picture, matrix, (network.size, network.size)) for picture, matrix in zip(pictures, matrices, strict=True)])
     images = torch.from_numpy(crops).to(default_device()).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
-    def across(points: np.ndarray) -> torch.Tensor:
-        places = np.stack([apply(matrix, own) for matrix, own in zip(matrices, points, strict=True)])
-        return torch.from_numpy(places / network.size).to(images)
+    def across(points: np.ndarray) -> np.ndarray:
+        return np.stack([apply(matrix, own) for matrix, own in zip(matrices, points, strict=True)]) / network.size
 
-    again = None
-    if found is not None:
-        again = Found(across(found.joints), *(torch.from_numpy(a).to(images) for a in (found.confidence, found.visibility)))
-    return say(network.net, images, again, None if placed is None else across(placed)), matrices
+    again = None if found is None else found_of(found, across(found.joints)).to(images.device)
+    sure = None if placed is None else torch.from_numpy(across(placed)).to(images)
+    return say(network.net, images, again, sure), matrices
+
+
+def found_of(found: Detections, places: np.ndarray) -> Found:
+    """What a detector found, its joints (B, 16, 2) in [0, 1], as networks are told of it."""
+    return Found(*(torch.from_numpy(np.asarray(a, np.float32)) for a in (places, found.confidence, found.visibility)))

@@ -4,7 +4,9 @@ The detector never changes while a lifter learns, and takes most of the time of 
 anew in every step.
 """
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,22 +19,21 @@ from estimator.augment import augment
 from estimator.batch import Batch, collate
 from estimator.data import Sketches
 from estimator.guidance import Guidance
-from estimator.steps import learned_from
+from estimator.steps import chosen_of, learned_from, stream_name
 from manifests.errors import UserError
 from manifests.randomness import generator
 from manifests.recipe import Estimator
 from manifests.skeleton import JOINTS
 from stages.loop import Log
 from stages.ranks import Ranks
-from stages.tensorfile import read_tensors, write_tensors
+from stages.tensorfile import open_tensors, read_tensors, words_of, write_tensors
 from stages.training import stream
 
-VIEWS = 3  # of each sketch: of more than one hardly any is worth less than a new sketch, and a third already helps little
+VIEWS = 3  # of each sketch, at most: a third already helps little
 _ROWS = 64  # views in a file
-_TOLD = 0.3  # of the views: a user has put some joints in their place
+_SAY_EVERY = 50  # files
+_PLACED = 0.3  # of the views: a user has put some joints in their place
 _KEPT = ("joints", "sure", "others", "others_sure", "visibility", "features")  # of a Guidance: what a lifter is told
-
-Read = Callable[[Tensor], Guidance]
 
 
 class Reading(NamedTuple):
@@ -43,11 +44,16 @@ class Reading(NamedTuple):
 
 
 class Views(data.Dataset[Batch]):
-    """Augmented views of the sketches that are learned from, in parts; a part follows from its number and the seed alone."""
+    """Augmented views of the sketches that are learned from, in parts; a part follows from its number, seed and start alone. No more
+    views of each than so many steps would come to see."""
 
-    def __init__(self, sketches: Sketches, seed: int):
+    def __init__(self, sketches: Sketches, config: Estimator, seed: int, start: str = ""):
         self.sketches, self.seed, self.numbers = sketches, seed, learned_from(len(sketches))
-        self.count = VIEWS * len(self.numbers)
+        self.name = stream_name("view", start)
+        self.each = min(VIEWS, -(-config.steps * config.batch // len(self.numbers)))
+        self.count = self.each * len(self.numbers)
+        # What decides what is read, besides the detector.
+        self.words = {"seed": seed, "start": start, "each": self.each, "rows": _ROWS}
 
     def __len__(self) -> int:
         return -(-self.count // _ROWS)
@@ -57,7 +63,7 @@ class Views(data.Dataset[Batch]):
 
     def _view(self, row: int):
         sketch = self.sketches[self.numbers[row % len(self.numbers)]]
-        return augment(sketch, generator(self.seed, f"view-{row}", "augment"))
+        return augment(sketch, generator(self.seed, f"{self.name}-{row}", "augment"))
 
 
 class Readings(data.Dataset[Reading]):
@@ -65,57 +71,88 @@ class Readings(data.Dataset[Reading]):
 
     def __init__(self, columns: dict[str, Tensor], config: Estimator, seed: int, ranks: Ranks, start: str):
         self.columns, self.config, self.seed, self.ranks = columns, config, seed, ranks
-        self.name = f"{start[:16]}-step" if start else "step"
-        self.count = len(columns["pose"])
+        self.name = stream_name("step", start)
 
     def __getitem__(self, step: int) -> Reading:
         size, of_all = self.config.size, self.config.batch
-        chosen = generator(self.seed, f"{self.name}-{step}", "estimator").choice(self.count, of_all, replace=self.count < of_all)
         slots = range(of_all)[self.ranks.rank :: self.ranks.size]
-        rows = torch.from_numpy(chosen[list(slots)])
-        truth = Batch(torch.empty(len(rows), 0, size, size), *(self.columns[name][rows] for name in Batch._fields[1:]))
+        rows = torch.from_numpy(chosen_of(len(self.columns["pose"]), of_all, self.seed, f"{self.name}-{step}")[list(slots)])
+        nothing = torch.empty(len(rows), 0, size, size, dtype=torch.uint8)
+        truth = Batch(nothing, *(self.columns[name][rows] for name in Batch._fields[1:]))
         placed = torch.from_numpy(np.stack([self._placed(step, slot) for slot in slots]))
-        told = _guidance({name: self.columns[_told(name)][rows].float() for name in _KEPT})
+        told = _guidance({name: self.columns[_column(name)][rows].float() for name in _KEPT})
         return Reading(truth, told.corrected(torch.where(placed[..., None], truth.joints2d / size, torch.nan)))
 
     def _placed(self, step: int, slot: int) -> np.ndarray:
         """Which joints (16,) a user has put in their place beforehand: of most views none, of some a few or all."""
-        rng = generator(self.seed, f"{self.name}-{step}-{slot}", "told")
-        count = rng.integers(1, rng.integers(2, len(JOINTS) + 2)) if rng.random() < _TOLD else 0
+        rng = generator(self.seed, f"{self.name}-{step}-{slot}", "placed")
+        count = rng.integers(1, rng.integers(2, len(JOINTS) + 2)) if rng.random() < _PLACED else 0
         return rng.permutation(len(JOINTS)) < count
 
 
-def read(
-    views: Views, guide: Read, folder: Path, words: dict, ranks: Ranks, device: torch.device, workers: int, log: Log
-) -> dict[str, Tensor]:
-    """Columns of all views, read by all ranks and kept in `folder` until they are forgotten. What lies there of other `words`, as of
-    another seed, is read anew."""
-    files = [folder / f"{part:05d}.safetensors" for part in range(len(views))]
-    lacking = [part for part in range(len(views))[ranks.rank :: ranks.size] if not _holds(files[part], words)]
-    folder.mkdir(parents=True, exist_ok=True)
-    if lacking:
-        log(f"the detector reads {VIEWS} views of {len(views.numbers)} sketches, {len(lacking)} of {len(views)} parts")
-    for part, batch in zip(lacking, stream(data.Subset(views, lacking), 0, len(lacking), workers), strict=True):
-        write_tensors(files[part], _columns(batch, guide(batch.to(device).pixels)), words)
-    ranks.wait()
-    parts = [read_tensors(file)[0] for file in files]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+@dataclass(frozen=True)
+class Reader:
+    """Reads all views with a detector, on its device, into a folder of parts; what lies there of other words, as of another detector, is
+    read anew. workers: processes that prepare views."""
+
+    views: Views
+    detect: Callable[[Tensor], Guidance]
+    folder: Path
+    words: dict
+    device: torch.device
+    workers: int
+    log: Log
+
+    def read(self, ranks: Ranks) -> dict[str, Tensor]:
+        """Columns of all views, as the first rank reads them. Raises UserError where another does not find its parts."""
+        words = self.words | self.views.words
+        files = [self.folder / f"{part:05d}.safetensors" for part in range(len(self.views))]
+        if ranks.first:
+            self._make([file for file in files if not _holds(file, words)], words)
+        ranks.wait()
+        parts = [_part(file, words) for file in files]
+        ranks.wait()  # the first rank forgets them when it is done, which may be at once
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _make(self, lacking: list[Path], words: dict) -> None:
+        if not lacking:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        of = f"{self.views.each} views of {len(self.views.numbers)} sketches"
+        self.log(f"the detector reads {of}, {len(lacking)} of {len(self.views)} parts")
+        chosen = data.Subset(self.views, [int(file.stem) for file in lacking])
+        for done, (file, batch) in enumerate(zip(lacking, stream(chosen, 0, len(lacking), self.workers), strict=True), 1):
+            write_tensors(file, _columns(batch, self.detect(batch.to(self.device).pixels)), words)
+            if done % _SAY_EVERY == 0:
+                self.log(f"{done} of {len(lacking)} parts read")
 
 
 def forget(folder: Path) -> None:
-    """They are of no more use."""
-    for file in folder.glob("*.safetensors"):
-        file.unlink()
-    folder.rmdir()
+    """Its readings are of no more use."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _part(file: Path, words: dict) -> dict[str, Tensor]:
+    columns, said = read_tensors(file)
+    if said != words:
+        raise UserError(f"{file}: read for another training; all ranks of a training need the same folder")
+    return columns
+
+
+def _holds(file: Path, words: dict) -> bool:
+    try:
+        with open_tensors(file) as part:
+            return words_of(part, file) == words
+    except UserError:
+        return False
 
 
 def _columns(batch: Batch, told: Guidance) -> dict[str, Tensor]:
     labels = {name: getattr(batch, name) for name in Batch._fields[1:]}
-    said = {_told(name): getattr(told, name).cpu() for name in _KEPT}
-    return labels | said | {_told("features"): told.features.half().cpu()}
+    return labels | {_column(name): getattr(told._replace(features=told.features.half()), name).cpu() for name in _KEPT}
 
 
-def _told(name: str) -> str:
+def _column(name: str) -> str:
     return f"told_{name}"
 
 
@@ -123,10 +160,3 @@ def _guidance(told: dict[str, Tensor]) -> Guidance:
     """Without what a lifter is not told."""
     nothing = torch.empty(len(told["sure"]), 0)
     return Guidance(**told, share=nothing, height=nothing, corner=nothing, placed=torch.zeros_like(told["sure"]))
-
-
-def _holds(file: Path, words: dict) -> bool:
-    try:
-        return read_tensors(file)[1] == words
-    except UserError:
-        return False

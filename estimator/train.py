@@ -9,7 +9,7 @@ import torch
 
 from estimator.data import Sketches, dataset_digest
 from estimator.footing import LIFTER, SKETCH2POSE, digests, footing
-from estimator.job import EstimatorJob, LifterJob
+from estimator.job import EstimatorJob, LifterJob, tidy
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.skeleton import Skeleton
 from estimator.start import start_digest
@@ -41,6 +41,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     identity = identity_of(dataset, config, seed, skeleton)
     if finished(out) == identity:
         log(f"{out / MODEL}: trained already, nothing to do")
+        tidy(out)
         return out / MODEL
     with fixed_threads(), joined() as ranks:
         check_shares(config, ranks.size)

@@ -9,11 +9,13 @@ import pytest
 import torch
 from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
 
+from estimator import readings
 from estimator.batch import collate
 from estimator.data import Sketches
 from estimator.figure import figures_of
 from estimator.fitted import look_at
-from estimator.guidance import Guidance, Guide, load_guide
+from estimator.guidance import Guidance
+from estimator.guide import Guide, load_guide
 from estimator.inference import predict_all
 from estimator.lifter import Lifter
 from estimator.losses.criterion import Criterion, weights_of
@@ -95,12 +97,15 @@ def test_it_concludes_from_a_more_thorough_look_where_there_is_one(lifter):
     assert np.abs(plain.joints2d[0].numpy() - expected).mean() > 1
 
 
-def test_many_are_told_of_a_thorough_look_a_batch_at_a_time(lifter, dataset):
+def test_many_are_told_of_a_thorough_look_a_batch_at_a_time(lifter, dataset, monkeypatch):
     samples = list(Sketches(dataset, "val", SIDE))[:3]
     found = look_at(samples).across(SIDE)
     seen, _ = predict_all(lifter.eval(), samples, 2, found)
     torch.testing.assert_close(seen.joints2d, found.joints * SIDE)
-    assert not torch.allclose(predict_all(lifter, samples, 2)[0].joints2d, seen.joints2d, atol=0.1)
+    alone, _ = predict_all(lifter, samples, 2)
+    assert not torch.allclose(alone.joints2d, seen.joints2d, atol=0.1)
+    monkeypatch.setattr(lifter.guide, "bundled", False)  # it has learned to read another detector
+    assert torch.equal(predict_all(lifter, samples, 2, found)[0].joints2d, alone.joints2d)
 
 
 def test_a_joint_that_is_placed_lies_there_for_sure(lifter):
@@ -161,3 +166,27 @@ def test_a_detector_of_another_kind_cannot_guide(tmp_path):
     VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, num_labels=17)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="a detector of another kind; only one of `make train-detector` can guide"):
         load_guide(tmp_path, torch.device("cpu"))
+
+
+def test_one_that_is_stopped_while_its_detector_reads_goes_on_and_leaves_nothing(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(readings, "_ROWS", 7)
+    config, look, looks, lines = TINY.model_copy(update={"model": "lifter"}), Guide.__call__, [], []
+
+    def struck(guide, images):
+        looks.append(len(images))
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+        return look(guide, images)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Guide, "__call__", struck)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
+        assert "the same command goes on after step 0" in lines[-1] and len(list((tmp_path / "m/readings").iterdir())) == 2
+        train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
+    assert looks[:5] == [7, 7, 7, 7, 3] and any("2 of 4 parts" in line for line in lines)
+    assert not (tmp_path / "m/readings").exists()
+    (tmp_path / "m/readings").mkdir()
+    (tmp_path / "m/readings/.00000.safetensors.part").touch()
+    train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
+    assert not (tmp_path / "m/readings").exists() and "trained already" in lines[-1]

@@ -5,19 +5,20 @@ import torch
 
 from estimator import readings
 from estimator.data import Sketches
-from estimator.guidance import load_guide
-from estimator.readings import VIEWS, Readings, Views, forget, read
+from estimator.guide import load_guide
+from estimator.readings import VIEWS, Reader, Readings, Views, forget
+from manifests.errors import UserError
 from stages.detector.weights import BUNDLED
 from stages.ranks import ALONE, Ranks
 from tests.estimator.figures import TINY
 
-CPU, WORDS = torch.device("cpu"), {"seed": 1}
+CPU, WORDS = torch.device("cpu"), {"dataset": 1}
 
 
 @pytest.fixture
 def views(dataset, monkeypatch) -> Views:
     monkeypatch.setattr(readings, "_ROWS", 7)
-    return Views(Sketches(dataset, "train", TINY.size), 1)
+    return Views(Sketches(dataset, "train", TINY.size), TINY, 1)
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,8 @@ def guide():
     return load_guide(BUNDLED, CPU)
 
 
-def _read(views, guide, folder, words=WORDS, log=print):
-    return read(views, guide, folder, words, ALONE, CPU, 0, log)
+def _read(views, guide, folder, words=WORDS, log=print, ranks=ALONE, workers=0):
+    return Reader(views, guide, folder, words, CPU, workers, log).read(ranks)
 
 
 def test_every_view_is_read_and_the_detector_sees_each_once(views, guide, tmp_path):
@@ -54,10 +55,31 @@ def test_a_reading_that_was_cut_goes_on_and_one_of_other_words_starts_over(views
     assert all(torch.equal(columns[name], column) for name, column in whole.items())
     again(WORDS)
     assert not seen
-    again({"seed": 2})
+    again({"dataset": 2})
     assert seen == [7, 7, 7, 3]
     forget(tmp_path / "r")
     assert not (tmp_path / "r").exists()
+
+
+def test_others_find_what_the_first_rank_read_and_nothing_else(views, guide, tmp_path):
+    class Second(Ranks):
+        def wait(self):
+            """The first has been here."""
+
+    with pytest.raises(UserError, match=r"00000\.safetensors: no such file"):
+        _read(views, guide, tmp_path / "r", ranks=Second(1, 2))
+    whole = _read(views, guide, tmp_path / "r", workers=1)
+    mine = _read(views, None, tmp_path / "r", ranks=Second(1, 2))
+    assert all(torch.equal(mine[name], column) for name, column in whole.items())
+    with pytest.raises(UserError, match=r"00000\.safetensors: read for another training; all ranks of a training need the same folder"):
+        _read(views, None, tmp_path / "r", {"dataset": 2}, ranks=Second(1, 2))
+
+
+def test_other_weights_to_start_from_and_fewer_steps_want_other_views(views, dataset):
+    sketches, few = Sketches(dataset, "train", TINY.size), TINY.model_copy(update={"steps": 3, "batch": 4})
+    assert Views(sketches, few, 1).each == 2 and views.each == VIEWS
+    other = Views(sketches, TINY, 1, "digest of other weights")
+    assert other.words != views.words and not torch.equal(other[0].joints2d, views[0].joints2d)
 
 
 def test_a_step_decides_its_batch_and_ranks_share_it(views, guide, tmp_path):
