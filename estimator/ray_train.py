@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from estimator.state import MODEL
+from manifests.errors import UserError
 from manifests.recipe import Estimator
 
 
 def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, ranks: int) -> Path:
-    """Train on the Ray cluster that this process has joined, with so many ranks, each on a GPU where the cluster has that many.
+    """Train on the Ray cluster that this process has joined, with so many ranks, each on a GPU of its own where the cluster has any.
 
     dataset, body and out are on storage that all nodes share; returns `<out>/model.safetensors`. Needs ray[train]. Raises UserError for
-    what the ranks would refuse.
+    what the ranks would refuse, and for more ranks than GPUs.
     """
     from estimator.skeleton import Skeleton
     from estimator.train import check_shares, identity_of
@@ -21,11 +22,15 @@ def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: P
     identity_of(dataset, config, seed, Skeleton(load_body(body)))  # a mistake is a sentence here, not a traceback of every rank
 
     import ray
+
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    if 0 < gpus < ranks:
+        raise UserError(f"--ray-ranks {ranks}: the cluster has {gpus} GPUs, and each rank wants one")
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     given = {"dataset": dataset.absolute(), "out": out.absolute(), "config": config, "seed": seed, "body": body and body.absolute()}
-    scaling = ScalingConfig(num_workers=ranks, use_gpu=ray.cluster_resources().get("GPU", 0) >= ranks)
+    scaling = ScalingConfig(num_workers=ranks, use_gpu=gpus > 0)
     out.mkdir(parents=True, exist_ok=True)
     TorchTrainer(
         _rank, train_loop_config=given, torch_config=TorchConfig(timeout_s=int(PATIENCE)), scaling_config=scaling,

@@ -24,6 +24,7 @@ from estimator.load import Estimator
 from manifests.errors import command
 from manifests.skeleton import STYLES
 from stages.library.studio import Studio, recipe_of
+from stages.ranks import default_device
 from stages.scan import read_scan
 from tests.timing import Clock
 
@@ -69,7 +70,7 @@ def second_fastest(estimator: Estimator, paths: Sequence[Path], batch: int, roun
 
 def watched(estimator: Estimator) -> Clock:
     """A clock on the parts of an estimator."""
-    clock = Clock()
+    clock = Clock(default_device().type)
     clock.watch("finder", estimator.detector.finder, "look")
     clock.watch("joints", estimator.detector, "read")
     if estimator.network:

@@ -15,6 +15,9 @@ from pipeline.executors.cluster import connect
 from pipeline.run import run
 from tests.struck import environment, plan_file
 
+# Bounds and bytes that tests expect are those of a CPU, also in processes that they start.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 # The same examples every time, and no test may depend on how fast the machine is.
 settings.register_profile("skep", deadline=None, derandomize=True, database=None)
 settings.load_profile("skep")

@@ -10,12 +10,15 @@ from stages.tensorfile import read_tensors
 from tests.estimator.figures import TINY
 
 
-def test_what_the_ranks_would_refuse_is_a_sentence(dataset, tmp_path):
+def test_what_the_ranks_would_refuse_is_a_sentence(dataset, tmp_path, monkeypatch):
     for change, says in (({"batch": 7}, "7 samples cannot be shared by 2 ranks"), ({"start": "nowhere"}, "no finished training there")):
         with pytest.raises(UserError, match=says):
             train_on_ray(dataset, tmp_path, TINY.model_copy(update=change), 1, None, 2)
     with pytest.raises(UserError, match=r"dataset\.json"):
         train_on_ray(tmp_path / "none", tmp_path, TINY, 1, None, 2)
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"GPU": 1.0})
+    with pytest.raises(UserError, match="--ray-ranks 2: the cluster has 1 GPUs, and each rank wants one"):
+        train_on_ray(dataset, tmp_path, TINY, 1, None, 2)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Tokenizer, words, conditions, lines, latents: what the model is made of and what it sees."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from stages.sketches.generator.build import build_vae, parameters
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.distill import ddim, velocity_to
 from stages.sketches.generator.lines import line_f1, psnr
+from stages.sketches.generator.prompts import Prompts
 from stages.sketches.generator.tokenizer import build_tokenizer
 from stages.sketches.generator.whiten import whiten
 from stages.sketches.generator.words import choose_phrase, phrases
@@ -35,6 +38,19 @@ def test_any_text_comes_back(text):
     ids = tokenizer(text).input_ids
     assert tokenizer.unk_token_id not in ids[1:-1]
     assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_embeddings_meet_on_one_device(monkeypatch, guided):
+    """Those that are kept lie on the CPU, while a pipeline of another device answers there."""
+
+    def encode_prompt(prompt, device, num_images_per_prompt, do_classifier_free_guidance):
+        return (torch.ones(len(prompt), 3, 4, device=device),) * 2
+
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: torch.ones(tensor.shape))  # of the device meta nothing can be copied
+    unet = SimpleNamespace(device=torch.device("meta"), dtype=torch.float16)
+    words, _ = Prompts(SimpleNamespace(unet=unet, encode_prompt=encode_prompt), 2).embed(["a dog", "a cat"], guided)
+    assert words.device == unet.device and words.shape == (4 if guided else 2, 3, 4)
 
 
 def test_phrases_follow_from_the_seed_and_fit_the_style():

@@ -41,15 +41,19 @@ class Prompts:
             padded = chosen + [""] * (self.batch - len(chosen))
             words, _, pooled = self._encoded(padded, guided=False)
             for i, prompt in enumerate(chosen):
-                self._known[prompt] = (words[i].cpu(), None if pooled is None else pooled[i].cpu())
+                self._known[prompt] = _row(words[i], pooled if pooled is None else pooled[i])
 
     def _blind(self) -> Row:
         """What guidance leads away from."""
         _, (words, pooled), _ = self._encoded([""], guided=True)
-        return words[0], None if pooled is None else pooled[0]
+        return _row(words[0], pooled if pooled is None else pooled[0])
 
     def _encoded(self, prompts: list[str], guided: bool):
         device = self.pipeline.unet.device
         out = self.pipeline.encode_prompt(prompt=prompts, device=device, num_images_per_prompt=1, do_classifier_free_guidance=guided)
         pooled, blind = (out[2], out[3]) if self.has_pooled else (None, None)
         return out[0], (out[1], blind), pooled
+
+
+def _row(words: Tensor, pooled: Tensor | None) -> Row:
+    return words.cpu(), None if pooled is None else pooled.cpu()
