@@ -93,7 +93,7 @@ train: $(READY) ## train MODEL (pose2pose, lifter, sketch2pose, global) on the s
 train-codes: $(READY) ## train the discrete pose prior of sketch2pose on poses of RECIPE's train split into CODES
 	$(KEEP_MEMORY) $(BIN)/python -m estimator.train_codes $(CODES) --recipe $(RECIPE)
 
-train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose
+train-guide: $(READY) ## fine-tune the bundled detector on the sketches of RUN into GUIDE, to guide sketch2pose and lifter
 	$(BIN)/python -m stages.library.from_shards $(RUN) $(GUIDE)/sketches
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(GUIDE)/sketches --out $(GUIDE) --only pose --start stages/detector/weights
 	cp stages/detector/weights/finder.safetensors $(GUIDE)
@@ -159,7 +159,7 @@ train-detector: $(READY) ## draw DRAWINGS into LIBRARY, train the detector on th
 	$(BIN)/python -m stages.library.draw $(LIBRARY) --train $(DRAWINGS) --val $(HELD_OUT) --workers 2
 	$(KEEP_MEMORY) $(BIN)/python -m stages.detector.train --library $(LIBRARY) --out $(DETECTOR) $(if $(PROFILE),--profile $(PROFILE))
 
-evaluate-detector: $(READY) ## how well the bundled detector reads HELD_OUT held-out drawings of LIBRARY
+evaluate-detector: $(READY) ## how well the bundled detector reads the held-out drawings of LIBRARY, HELD_OUT at least
 	$(BIN)/python -m stages.library.draw $(LIBRARY) --val $(HELD_OUT) --workers 2
 	$(BIN)/python -m stages.detector.evaluate --library $(LIBRARY)
 

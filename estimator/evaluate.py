@@ -106,7 +106,7 @@ def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int
 
 
 def _fits(looked: Looked, judge: Judge, starts: dict[str, tuple[Prediction, float]]) -> dict[str, Said]:
-    """What the fit says from nothing, and from where each network leaves it, as `predict` does; the seconds are of all that it took."""
+    """What the fit says from nothing, and from where each network leaves it, much as `predict` does; the seconds are of all of it."""
     said = {FIT: Said(*fit_all(looked, judge.body))}
     for name, (start, seconds) in starts.items():
         seen, more = fit_all(looked, judge.body, start)

@@ -52,6 +52,7 @@ class Judge:
     def scores(self, said: Said) -> Scores:
         """Every metric of UNITS, a number or a share for each sample."""
         truth, seen = self.truth, {name: np.asarray(value) for name, value in said.seen._asdict().items() if value is not None}
+        self._check(seen)
         turns = axis_angle_from_matrix(seen["pose"])
         skin, true_skin = self._skin(turns, seen["betas"]), self._true_skin
         between = gaps(torch.from_numpy(seen["joints3d_drawn"]), torch.from_numpy(truth["joints2d"])).numpy()
@@ -75,6 +76,13 @@ class Judge:
             "bone_scales": np.exp(np.abs(np.log(seen["bone_scales"] / truth["bone_scales"])).mean(-1)),
             "ms": np.full(len(self.samples), 1000 * said.seconds / len(self.samples)),
         }
+
+    def _check(self, seen: dict[str, np.ndarray]) -> None:
+        """Raises UserError for what is no number: it would pass for a sample that a metric says nothing of."""
+        for name, values in seen.items():
+            lost = ~np.isfinite(values).reshape(len(values), -1).all(1)
+            if lost.any():
+                raise UserError(f"{self.samples[int(lost.argmax())].sample_id}: what a method says of {name} is no number")
 
     def reliability(self, said: Said) -> dict:
         """How far the confidence can be trusted, over all joints: one outside the picture is not found."""

@@ -13,7 +13,7 @@ from manifests.stage import Config, Context
 from stages.filters.stage import Filter
 from stages.library.studio import Studio, recipe_of
 
-SEED, EACH, AT_ONCE = 8401, 30, 18
+SEED, EACH, AT_ONCE = 8401, 32, 32
 DTYPES = ("float32", "bfloat16")
 CONTEXT = Context.alone(SEED, Filter.name)
 

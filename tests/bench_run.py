@@ -1,4 +1,4 @@
-"""Overhead of the frame: 300 partitions of a stage that computes for 100 ms, against bare loops that write and fsync the
+"""Overhead of the frame: 300 partitions of a stage that computes 100 ms of processor time, against bare loops that write and fsync the
 same parquet: one worker against one loop, and two CPUs of a Ray cluster that is up against two loops. Both start from
 nothing, worker start-up included. Then the launcher's own processor time for a partition of four stages, 256 workers
 simulated. `make bench-run`; the last line is JSON.
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -44,8 +44,8 @@ class Busy(Stage):
     writes = pa.schema([SAMPLE_ID, pa.field("blob", pa.binary(), nullable=False), REASON])
 
     def process(self, table, ctx):
-        until = time.perf_counter() + BUSY_S
-        while time.perf_counter() < until:
+        until = time.process_time() + BUSY_S  # of this process: what others take from it shows in the wall time
+        while time.process_time() < until:
             sum(range(1000))
         ids = table["sample_id"].to_pylist()
         return pa.table([ids, [ctx.rng(i).bytes(16_384) for i in ids], [""] * len(ids)], schema=self.writes)
@@ -68,11 +68,24 @@ def bare_loop(folder: Path, part: slice) -> None:
             os.fsync(file.fileno())
 
 
-def bare_loops(folder: Path, *parts: slice) -> None:
-    """A process for each part."""
-    loops = [subprocess.Popen([sys.executable, "-m", "tests.bench_run", "--bare", str(folder), str(p.start), str(p.stop)]) for p in parts]
-    for loop in loops:
-        loop.wait()
+class BareLoops:
+    """Processes that do what they are told, part after part; each starts once, as a worker of the frame does."""
+
+    def __init__(self, folder: Path, count: int):
+        command = [sys.executable, "-m", "tests.bench_run", "--bare", str(folder)]
+        self._loops = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+
+    def do(self, parts: Sequence[slice]) -> None:
+        """A part for each, at the same time."""
+        for loop, part in zip(self._loops, parts, strict=True):
+            print(part.start, part.stop, file=loop.stdin, flush=True)
+        for loop in self._loops:
+            assert loop.stdout and loop.stdout.readline()
+
+    def end(self) -> None:
+        """Let them go."""
+        for loop in self._loops:
+            loop.communicate()
 
 
 def overhead(temp: Path, loops: int, frame: Callable[[str], object]) -> float:
@@ -80,9 +93,13 @@ def overhead(temp: Path, loops: int, frame: Callable[[str], object]) -> float:
     temp.mkdir()
     step = PARTITIONS // 2 // loops
     parts = [slice(i * step, (i + 1) * step) for i in range(2 * loops)]
-    in_loop = seconds(lambda: bare_loops(temp, *parts[:loops]))
+    began = time.perf_counter()
+    bare = BareLoops(temp, loops)
+    bare.do(parts[:loops])
+    in_loop = time.perf_counter() - began
     in_frame = seconds(lambda: frame(str(temp / "frame")))
-    in_loop += seconds(lambda: bare_loops(temp, *parts[loops:]))
+    in_loop += seconds(lambda: bare.do(parts[loops:]))
+    bare.end()
     print(f"{PARTITIONS} partitions of {BUSY_S * 1e3:.0f} ms: {loops} bare loop(s) {in_loop:.2f} s, the frame {in_frame:.2f} s", flush=True)
     return round(in_frame / in_loop - 1, 4)
 
@@ -100,6 +117,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--bare"]:
-        bare_loop(Path(sys.argv[2]), slice(int(sys.argv[3]), int(sys.argv[4])))
+        for line in sys.stdin:
+            bare_loop(Path(sys.argv[2]), slice(*map(int, line.split())))
+            print("done", flush=True)
     else:
         main()

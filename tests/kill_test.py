@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,14 +37,15 @@ def own_cluster(folder: Path) -> str:
 
 
 def peer(rule: str, folder: Path, kills: int, rng: random.Random) -> dict[str, int]:
-    """Resumed runs of a rule that end with other bytes (wrong), or not at all (stuck), and kills that left half a file to be seen."""
+    """Attempts that met the writer at work (kills), resumed runs of a rule that end with other bytes (wrong), or not at all (stuck), and
+    kills that left half a file to be seen."""
     whole = folder / "whole"
     _peer(rule, whole)
-    expected, counts = _contents(whole), Counter({"wrong": 0, "stuck": 0, "seen": 0})
+    expected, counts = _contents(whole), Counter({"kills": 0, "wrong": 0, "stuck": 0, "seen": 0})
     for _ in range(kills):
         broken = folder / "broken"
         shutil.rmtree(broken, ignore_errors=True)
-        _peer(rule, broken, rng.choice(peers.POINTS), str(rng.randint(1, peers.FILES)))
+        counts["kills"] += _peer(rule, broken, rng.choice(peers.POINTS), str(rng.randint(1, peers.FILES))) == -signal.SIGKILL
         counts["seen"] += not _contents(broken).items() <= expected.items()
         stuck = _peer(rule, broken) != 0
         counts["stuck"] += stuck
@@ -82,8 +84,8 @@ def main() -> None:
             _say(name, tallies[name], time.monotonic() - began)
         rivals = {rule: peer(rule, Path(temp, rule), args.kills, random.Random(args.seed)) for rule in peers.RULES}
     for rule, counts in rivals.items():
-        wrong, stuck, seen = counts["wrong"], counts["stuck"], counts["seen"]
-        print(f"{rule}: {args.kills} kills, {wrong} runs wrong, {stuck} stuck, half a file to be seen {seen} times")
+        print(f"{rule}: {counts['kills']} kills, {counts['wrong']} runs wrong, {counts['stuck']} stuck, ", end="")
+        print(f"half a file to be seen {counts['seen']} times")
     total, bad = sum(t.total for t in tallies.values()), sum(len(t.wrong) for t in tallies.values())
     print(json.dumps({"kills": total, "wrong": bad, "runs": {n: t.runs for n, t in tallies.items()}, "peers": rivals}))
     sys.exit(1 if bad else 0)

@@ -114,12 +114,15 @@ def main() -> None:
     parser.add_argument("--finder", type=Path, help="folder of a pretrained person detector, in place of our finder")
     parser.add_argument("--each", type=int, help="drawings of each style; default: all")
     parser.add_argument("--quick", action="store_true", help="one look, without the mirror image")
+    parser.add_argument("--once", action="store_true", help="without the second, nearer look")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of what was found, a PNG")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     held = evenly(load_drawings(args.library, "val"), args.each)
-    judged = judge(load_detector(args.weights, finder=args.finder), held, not args.quick)
+    detector = load_detector(args.weights, finder=args.finder)
+    detector.eyes.looks_again = detector.eyes.looks_again and not args.once
+    judged = judge(detector, held, not args.quick)
     if args.sheet:
         args.sheet.write_bytes(png(contact_sheet(held, judged.found)))
     print(report(judged))

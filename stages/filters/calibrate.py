@@ -25,7 +25,7 @@ from stages.filters.look import Look, looks_at
 from stages.library.chunks import label_of
 from stages.wholefile import write_json
 
-# Share of a style's clean drawings that each score may cost: 11 % in all, most of it where defects are hardest to tell.
+# Share of a style's clean drawings that each score may cost: 11 % if no two cost the same one, most where defects are hardest to tell.
 SHARES = {"oks": 0.005, "pck": 0.005, "limbs": 0.07, "box": 0.0025, "figures": 0.015, "style": 0.01}
 _ENOUGH = {"style": 0.1}  # a threshold need not be higher: of two styles that a picture lies between, either may be meant
 _FEWEST = 20  # drawings of a style

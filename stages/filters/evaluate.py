@@ -1,6 +1,6 @@
 """How many planted defects the filter catches: `python -m stages.filters.evaluate --each 200`; `make evaluate-filter`.
 
-Drawings of the renderer, of sources that neither the detector nor the calibration has seen, go through the filter as they are, and
+Drawings of the renderer, of poses that neither the detector nor the calibration has seen, go through the filter as they are, and
 again with a defect planted in each. The last line is JSON: the share caught of each defect, and of clean drawings lost.
 """
 

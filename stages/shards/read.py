@@ -70,6 +70,8 @@ def decoded(sample: Packed, name: str, work: Callable[[], Any]) -> Any:
     """What `work` makes of the sample's member `name`. Raises BadShard."""
     try:
         return work()
+    except MemoryError:  # too little of it is no damage
+        raise
     except Exception as e:  # whatever a decoder makes of bytes that somebody prepared for it
         refuse(sample.shard, sample.offset, f"the {name} of sample {sample.sample_id} does not decode ({' '.join(str(e).split())})")
 

@@ -69,6 +69,15 @@ def test_it_has_learned_from_drawings_of_the_bundled_generator():
     assert f"sha256:{folder_digest(GENERATOR)}" in words["generators"]
 
 
+def test_what_is_no_number_is_not_judged(judge):
+    """It would pass for a sample that a metric says nothing of."""
+    mean = say_mean(Sketches(open_held_out("val-600").url, "val", judge.samples[0].image.shape[0]), len(judge.samples))
+    depth = mean.seen.depth.clone()
+    depth[3, 5] = torch.nan
+    with pytest.raises(UserError, match=f"{judge.samples[3].sample_id}: what a method says of depth is no number"):
+        judge.scores(Said(mean.seen._replace(depth=depth), 0.0))
+
+
 def test_samples_of_another_body_are_not_judged(judge, tmp_path):
     with pytest.raises(UserError, match=r"made with another body than .*larger\.npz"):
         Judge(larger_body(tmp_path), judge.samples)

@@ -7,13 +7,10 @@ import pytest
 
 from estimator import trust
 from estimator.calibration import platt, reliability
-from estimator.data import Sketches
 from manifests.skeleton import STYLES
 from stages.detector.detect import load_detector
 from stages.detector.drawings import Drawings
 from stages.detector.weights import BUNDLED
-from stages.pictures import png
-from stages.shards.held_out import open_held_out
 from stages.tensorfile import weights_digest
 
 EACH = 16
@@ -21,12 +18,8 @@ EACH = 16
 
 def _sketches() -> Drawings:
     """The first sketches of each style of val-600, which nothing was calibrated on."""
-    every = list(Sketches(open_held_out("val-600").url, "val", 256))
-    some = [[s for s in every if s.style == style][:EACH] for style in STYLES]
-    some = [sample for those in some for sample in those]
-    arrays = (np.stack([getattr(s, name) for s in some]) for name in ("joints2d", "visibility", "bbox"))
-    styles = np.array([STYLES.index(s.style) for s in some], np.uint8)
-    return Drawings([png(s.image) for s in some], *arrays, styles)
+    every = trust.held_out("val-600")
+    return every.only(np.concatenate([np.flatnonzero(every.styles == style)[:EACH] for style in range(len(STYLES))]))
 
 
 def test_the_bundled_line_is_of_the_bundled_detector():
