@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
 
+from estimator import evaluate as evaluation
 from estimator import readings
 from estimator.batch import collate
 from estimator.data import Sketches
@@ -190,3 +191,12 @@ def test_one_that_is_stopped_while_its_detector_reads_goes_on_and_leaves_nothing
     (tmp_path / "m/readings/.00000.safetensors.part").touch()
     train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
     assert not (tmp_path / "m/readings").exists() and "trained already" in lines[-1]
+
+
+def test_evaluations_fit_it_from_the_thorough_look_and_judge_it_by_its_own(dataset, tmp_path, monkeypatch):
+    train(dataset, tmp_path / "lifter", TINY.model_copy(update={"model": "lifter", "steps": 2}), 1, None, log=lambda _: None)
+    say, told = evaluation._say_net, []
+    monkeypatch.setattr(evaluation, "_say_net", lambda net, *given: told.append((type(net), given[-1] is not None)) or say(net, *given))
+    result = evaluation.evaluate(dataset, tmp_path, None, dataset, log=lambda _: None, fit=True)
+    assert {"lifter", "lifter+fit", "bundled+fit"} <= result.keys()
+    assert told.count((Lifter, True)) == told.count((Lifter, False)) > 0 and {net for net, looked in told if looked} == {Lifter}
