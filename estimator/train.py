@@ -11,6 +11,7 @@ from estimator.data import Sketches, dataset_digest
 from estimator.footing import LIFTER, SKETCH2POSE, digests, footing
 from estimator.job import EstimatorJob, LifterJob, tidy
 from estimator.losses.criterion import Criterion, weights_of
+from estimator.models import VERSIONS
 from estimator.skeleton import Skeleton
 from estimator.start import start_digest
 from estimator.state import MODEL, finished
@@ -22,8 +23,6 @@ from stages.body.model import load_body
 from stages.loop import Log, train_job
 from stages.ranks import joined
 
-# Change one when the same recipe would train to other weights.
-VERSIONS = {"pose2pose": 5, LIFTER: 3, SKETCH2POSE: 6, "global": 5}
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
 # What leaves the weights as they are.

@@ -86,12 +86,12 @@ def test_samples_of_another_body_are_not_judged(judge, tmp_path):
 def test_it_reads_drawings_where_nothing_else_is_named():
     estimator = load_estimator()
     figure = estimator(JUMP)
-    assert estimator.method == "pose2pose" and len(figure.hypotheses) > 1
+    assert estimator.method == "lifter" and len(figure.hypotheses) > 1
     assert median_error(figure) < 0.15
 
 
-def test_alone_it_needs_no_joints_and_misses_nobody(monkeypatch):
-    """The finder tells whether somebody is there; the detector's joints are for the fit."""
+def test_alone_it_needs_no_thorough_look_and_misses_nobody(monkeypatch):
+    """The finder tells whether somebody is there, and the model looks for itself; the detector's thorough look is for the fit."""
     estimator, looks = load_estimator(), []
     see = estimator.detector.eyes.see
     monkeypatch.setattr(estimator.detector.eyes, "see", lambda crops, flip: looks.append(flip) or see(crops, flip))

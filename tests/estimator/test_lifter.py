@@ -155,7 +155,11 @@ def test_a_trained_one_knows_its_detector(dataset, skeleton, tmp_path):
     config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
     load_model(path, skeleton)
-    assert read_tensors(path)[1]["frozen"].keys() == {"detector"}
+    tensors, words = read_tensors(path)
+    assert words["frozen"].keys() == {"detector"}
+    write_tensors(tmp_path / "old.safetensors", tensors, words | {"version": 0})
+    with pytest.raises(UserError, match=r"old\.safetensors: trained by a SKEP whose lifter was another; train it again"):
+        load_model(tmp_path / "old.safetensors", skeleton)
     tensors, words = read_tensors(folder / POSE)
     write_tensors(folder / POSE, {name: tensor + 1 for name, tensor in tensors.items()}, words)
     with pytest.raises(UserError, match=r"model\.safetensors: trained with another detector; train"):
