@@ -9,8 +9,7 @@ from estimator.sample import Sample
 
 
 class Batch(NamedTuple):
-    """images (B, 3, S, S) uint8; placed (B, 16, 2) px, joints that are told beforehand, NaN elsewhere; the rest as in Sample with B in
-    front."""
+    """images (B, 3, S, S) uint8, or (B, 0, S, S) where nobody looks at them; the rest as in Sample with B in front."""
 
     images: Tensor
     joints2d: Tensor
@@ -24,20 +23,19 @@ class Batch(NamedTuple):
     foreshortening: Tensor
     limb_order: Tensor
     contacts: Tensor
-    placed: Tensor
 
     @property
     def pixels(self) -> Tensor:
         """The images as networks take them, float32 in [0, 1]: a batch travels in a quarter of its size."""
         return self.images.float().div_(255)
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
         """The same on another device."""
-        return Batch(*(column.to(device, non_blocking=True) for column in self))
+        return Batch(*(column.to(device, non_blocking=non_blocking) for column in self))
 
 
 def collate(samples: list[Sample]) -> Batch:
     """One batch of the samples."""
-    columns = {name: torch.stack([torch.from_numpy(getattr(s, name)) for s in samples]) for name in Batch._fields[1:-1]}
+    columns = {name: torch.stack([torch.from_numpy(getattr(s, name)) for s in samples]) for name in Batch._fields[1:]}
     images = torch.stack([torch.from_numpy(s.image) for s in samples])
-    return Batch(images.permute(0, 3, 1, 2).contiguous(), **columns, placed=torch.full_like(columns["joints2d"], torch.nan))
+    return Batch(images.permute(0, 3, 1, 2).contiguous(), **columns)

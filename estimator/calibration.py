@@ -21,8 +21,8 @@ def calibrated(net: nn.Module, held: list[Sample], batch: int) -> Tensor:
         return torch.tensor(NEUTRAL)
     seen, _ = predict_all(net, held, batch)
     truth = torch.from_numpy(np.stack([s.joints2d for s in held]))
-    inside = torch.from_numpy(np.stack([s.visibility for s in held])) > 0
-    return torch.tensor(platt(seen.confidence[inside].numpy(), found(seen.joints2d, truth)[inside].numpy()), dtype=torch.float32)
+    hit = found(seen.joints2d, truth) & (torch.from_numpy(np.stack([s.visibility for s in held])) > 0)
+    return torch.tensor(platt(seen.confidence.flatten().numpy(), hit.flatten().numpy()), dtype=torch.float32)
 
 
 def platt(confidence: np.ndarray, hit: np.ndarray) -> tuple[float, float]:

@@ -15,8 +15,8 @@ from estimator.figure import figures_of
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value
 from estimator.judge import error
-from estimator.load import Network, read_net, said_of
 from estimator.metrics import Shares
+from estimator.network import Network, read_net, said_of
 from estimator.picture import curve
 from estimator.profile import changes
 from estimator.scores import Judge, Said

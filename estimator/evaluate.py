@@ -14,10 +14,12 @@ from estimator.baseline import mean_pose
 from estimator.camera import laid
 from estimator.data import Sketches
 from estimator.figure import Figure, figure_of_sample, figures_of
-from estimator.fitted import fit_all, look_at
+from estimator.fitted import Looked, fit_all, look_at
+from estimator.guidance import Found
 from estimator.inference import predict_all
 from estimator.intervals import Resamples, Value, of_rows
 from estimator.judged import as_parquet, judged
+from estimator.lifter import Lifter
 from estimator.models import load_model
 from estimator.prediction import Prediction
 from estimator.sample import Sample
@@ -47,9 +49,9 @@ def evaluate(
     dataset: str | Path, out: Path, body: Path | None, train: str | Path, log: Callable[[str], None] = print, fit: bool = False
 ) -> Table:
     """Compare, on the val split of `dataset`, every model `<out>/<name>/model.safetensors` with the mean pose of the train split of
-    `train`, with the bundled model where it needs no larger pictures than they do, and with the optimisation fit if asked, from nothing
-    and from where each model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals. Every
-    model looks at pictures of its own size, the fit at the largest of them.
+    `train`, with the bundled model where it knows the body, and with the optimisation fit if asked, from nothing and from where each
+    model leaves it: {method: {style or all: {metric: {value, low, high}}}}, with 95 % bootstrap intervals. Every model looks at pictures
+    of its own size, the fit at the largest of them.
 
     Writes evaluation.json, paired.json (differences between methods, sample for sample), reliability.json, judged.parquet (what was
     said of each sample), tables and pictures to `out`, and logs the table. Raises UserError where there is no model.
@@ -77,41 +79,45 @@ def evaluate(
 def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str | Path, fit: bool) -> tuple[Judge, dict[str, Said]]:
     """What each method says of the val split, in px of the largest pictures that a model looks at."""
     skeleton = Skeleton(load_body(body))
-    nets = {file.parent.name: load_model(file, skeleton) for file in files}
+    nets = _bundled(skeleton) | {file.parent.name: load_model(file, skeleton) for file in files}
     size = max(config.size for _, config in nets.values())
-    nets = _bundled(skeleton, size) | nets
     samples = {side: list(Sketches(dataset, "val", side)) for side in {size, *(config.size for _, config in nets.values())}}
     judge = Judge(body, samples[size])
     said = {MEAN: say_mean(Sketches(train, "train", size), len(judge.samples))}
+
+    def say(name: str, found: Found | None = None) -> tuple[Prediction, float]:
+        net, config = nets[name]
+        return _say_net(net, samples[config.size], config, size, found)
+
     with fixed_threads():
-        by_nets = {name: _say_net(net, samples[config.size], config, size) for name, (net, config) in nets.items()}
-        said |= (_fits(by_nets, judge) if fit else {}) | {name: Said(*words) for name, words in by_nets.items()}
-    return judge, said
+        by_nets = {name: say(name) for name in nets}
+        if fit:
+            looked = look_at(judge.samples)
+            told = {name: say(name, looked.across(size)) for name, (net, _) in nets.items() if isinstance(net, Lifter)}
+            said |= _fits(looked, judge, by_nets | told)
+    return judge, said | {name: Said(*words) for name, words in by_nets.items()}
 
 
-def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int) -> tuple[Prediction, float]:
+def _say_net(net: nn.Module, samples: list[Sample], config: Estimator, size: int, found: Found | None = None) -> tuple[Prediction, float]:
     """What a network sees in pictures of its own size, in px of pictures of another; the seconds that it took."""
-    seen, seconds = predict_all(net, samples, config.batch)
+    seen, seconds = predict_all(net, samples, config.batch, found)
     scale = size / config.size
     return seen._replace(joints2d=seen.joints2d * scale, camera=seen.camera * scale), seconds
 
 
-def _fits(by_nets: dict[str, tuple[Prediction, float]], judge: Judge) -> dict[str, Said]:
+def _fits(looked: Looked, judge: Judge, starts: dict[str, tuple[Prediction, float]]) -> dict[str, Said]:
     """What the fit says from nothing, and from where each network leaves it, much as `predict` does; the seconds are of all of it."""
-    looked = look_at(judge.samples)
     said = {FIT: Said(*fit_all(looked, judge.body))}
-    for name, (start, seconds) in by_nets.items():
+    for name, (start, seconds) in starts.items():
         seen, more = fit_all(looked, judge.body, start)
         said[f"{name}+{FIT}"] = Said(seen, seconds + more)
     return said
 
 
-def _bundled(skeleton: Skeleton, size: int) -> dict[str, tuple[nn.Module, Estimator]]:
-    """The model that comes with SKEP, where it needs no larger pictures than these and knows the body."""
-    words = json.loads((BUNDLED / WORDS).read_bytes())
-    if words["config"]["size"] > size or words["body"] != skeleton.digest():
-        return {}
-    return {OURS: load_model(BUNDLED / MODEL, skeleton)}
+def _bundled(skeleton: Skeleton) -> dict[str, tuple[nn.Module, Estimator]]:
+    """The model that comes with SKEP, where it knows the body."""
+    knows = json.loads((BUNDLED / WORDS).read_bytes())["body"] == skeleton.digest()
+    return {OURS: load_model(BUNDLED / MODEL, skeleton)} if knows else {}
 
 
 def say_mean(train: Sketches, count: int) -> Said:

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from estimator.fitting import Fit, fit
+from estimator.guidance import Found
 from estimator.load import detector, weights_of
+from estimator.network import found_of
 from estimator.prediction import Prediction
 from estimator.rotations import to_6d
 from estimator.sample import Sample
@@ -25,6 +27,11 @@ class Looked(NamedTuple):
 
     found: list[Detections]
     seconds: float
+
+    def across(self, size: int) -> Found:
+        """The same of all samples, as networks are told of it; their pictures are `size` px a side."""
+        parts = [found_of(part, part.joints / size) for part in self.found]
+        return Found(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def look_at(samples: list[Sample]) -> Looked:

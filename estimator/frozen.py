@@ -6,7 +6,7 @@ import torch
 
 from estimator.features import Generator
 from estimator.footing import footing
-from estimator.guidance import Guide, load_guide
+from estimator.guide import Guide, load_guide
 from estimator.pose_codes import PoseCodes
 from estimator.train_codes import load_codes
 from manifests.recipe import Estimator

@@ -4,16 +4,23 @@ Joints in the picture alone tell most of a figure (Martinez et al., arXiv 1705.0
 hides what.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from estimator.guidance import Guidance, Guide
+from estimator.guidance import Guidance
 from estimator.head import FigureHead, zeroed
 from estimator.mixed import Mixed
 from estimator.pose2pose import DEPTH_RANGE
 from estimator.prediction import Prediction
 from estimator.skeleton import Skeleton
 from manifests.skeleton import CHILDREN, JOINTS, LEFT_HIP, PARENTS, RIGHT_HIP
+
+if TYPE_CHECKING:  # imports transformers, which takes seconds
+    from estimator.guide import Guide
 
 _LAYERS, _HEADS = 3, 8  # of the transformer
 _OF_JOINT, _KNOWN = 32, 256  # numbers that each joint, and the figure, is concluded in
@@ -45,12 +52,14 @@ class Lifter(Mixed):
         self.known = nn.Sequential(nn.Linear(len(JOINTS) * (_OF_JOINT + 3) + wide, _KNOWN), nn.SiLU())
         self.head = FigureHead(_KNOWN, _KNOWN, skeleton, mean_pose)
 
-    def forward(self, images: Tensor, placed: Tensor | None = None) -> Prediction:
-        """placed (B, 16, 2) px: where joints are for sure; NaN where that is not known."""
+    def forward(self, images: Tensor, told: Guidance | None = None) -> Prediction:
+        """told: what was read in the pictures already."""
+        return self.lifted(told or self.read(images), images.shape[-1])
+
+    def read(self, images: Tensor) -> Guidance:
+        """What the guide says of pictures."""
         with self.mixed(images):
-            told = self.guide(images)
-        size = images.shape[-1]
-        return self.lifted(told if placed is None else told.corrected(placed / size), size)
+            return self.guide(images)
 
     def lifted(self, told: Guidance, size: int) -> Prediction:
         """The figure of these joints, in a picture of `size` px; those that no user placed may be moved."""

@@ -13,20 +13,17 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
-from estimator.lifter import Lifter
-from estimator.models import load_model
+from estimator.network import Network, read_net, said_of
 from estimator.prediction import Prediction
 from estimator.refining import Joints, fitted, misses, refined
 from estimator.skeleton import Skeleton
-from estimator.state import BUNDLED, MODEL, finished
+from estimator.state import BUNDLED
 from estimator.trust import trusted
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS, STYLES
 from stages.body.model import load_body
-from stages.detector.crops import apply, cut, square_matrix
 from stages.detector.detect import LEAST_SCORE, Detections, Detector, load_detector
 from stages.detector.finders import Look
-from stages.ranks import default_device
 from stages.scan import Scan, read_scan, scan_of
 
 BATCH = 8  # pictures looked at together
@@ -43,14 +40,6 @@ class Reading(NamedTuple):
     style: str
     style_probability: float
     method: str
-
-
-class Network(NamedTuple):
-    """A trained model, on its device; the side of its input in pixels; its name, as `skep train` knows it."""
-
-    net: torch.nn.Module
-    size: int
-    name: str
 
 
 class Way(Enum):
@@ -119,12 +108,13 @@ class Estimator:
 
     def _figures(self, way: Way, asked: list[_Asked], look: Look) -> list[Figure]:
         """Figures in px of the pictures as they are looked at."""
-        seen = self._seen(self.network, asked, look.boxes) if self.network else []
-        if way == Way.NETWORK:
-            return seen
-        hints, joints = [one.hints for one in asked], self._joints(asked, look)
-        if way == Way.FIT:
+        if self.network and way == Way.NETWORK:
+            return self._seen(self.network, asked, look.boxes)
+        found = self.detector.read([one.scan.clean for one in asked], look)
+        hints, joints = [one.hints for one in asked], Joints(*_corrected(found, asked), trusted(found.found))
+        if self.network is None:
             return fitted(joints, hints, self.body)
+        seen = self._seen(self.network, asked, look.boxes, found)
         return self._heeding(refined(seen, joints, hints, self.body), joints, asked)
 
     def _heeding(self, figures: list[Figure], joints: Joints, asked: list[_Asked]) -> list[Figure]:
@@ -138,35 +128,11 @@ class Estimator:
     def _misses(self, figure: Figure, asked: _Asked) -> float:
         return misses(figure, [JOINTS.index(name) for name in asked.corrections], self.body)
 
-    def _joints(self, asked: list[_Asked], look: Look) -> Joints:
-        """What a figure is laid on; a network alone needs none of it."""
-        found = self.detector.read([one.scan.clean for one in asked], look)
-        return Joints(*_corrected(found, asked), trusted(found.found))
-
-    def _seen(self, network: Network, asked: list[_Asked], boxes: np.ndarray) -> list[Figure]:
+    def _seen(self, network: Network, asked: list[_Asked], boxes: np.ndarray, found: Detections | None = None) -> list[Figure]:
         placed = np.stack([_placed(one) for one in asked])
-        seen, matrices = said_of(network, [one.scan.clean for one in asked], boxes, placed)
+        seen, matrices = said_of(network, [one.scan.clean for one in asked], boxes, placed, found)
         figures, skeleton = figures_of(seen, matrices), Skeleton(self.body)
         return [replace(figure, hypotheses=_readings(seen, i, skeleton, figure)) for i, figure in enumerate(figures)]
-
-
-@torch.inference_mode()
-def said_of(
-    network: Network, pictures: Sequence[np.ndarray], boxes: np.ndarray, placed: np.ndarray | None = None
-) -> tuple[Prediction, list[np.ndarray]]:
-    """What a network says of the figures in boxes (B, 4) px of pictures, and the way from each picture into its crop (2, 3).
-
-    placed (B, 16, 2) px: where joints are for sure, else NaN; a lifter concludes from them, other networks do not know what to do.
-    """
-    size = network.size
-    matrices = [square_matrix(box, size) for box in boxes]
-    crops = np.stack([cut(picture, matrix, (size, size)) for picture, matrix in zip(pictures, matrices, strict=True)])
-    images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255).contiguous()
-    known = {}
-    if placed is not None and isinstance(network.net, Lifter):
-        places = np.stack([apply(matrix, points) for matrix, points in zip(matrices, placed, strict=True)])
-        known = {"placed": torch.from_numpy(places).float().to(default_device())}
-    return network.net(images.to(default_device()), **known), matrices
 
 
 def detector(dtype: str = "float32") -> Detector:
@@ -196,14 +162,6 @@ def load_estimator(
     if method == "fit":
         return Estimator(None, body, dtype=dtype)
     return Estimator(read_net(Path(weights or BUNDLED), body), body, refine, dtype)
-
-
-def read_net(folder: Path, body: Path | None) -> Network:
-    """A finished training's network, for use. Raises UserError naming the folder."""
-    if finished(folder) is None:
-        raise UserError(f"{folder}: no finished training there; expected {MODEL} and its words, as `skep train` leaves them")
-    net, config = load_model(folder / MODEL, Skeleton(load_body(body)))
-    return Network(net, config.size, config.model)
 
 
 def weights_of(found: Detections) -> np.ndarray:

@@ -25,7 +25,7 @@ def _sketch2pose(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn
 
 
 def _lifter(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
-    from estimator.guidance import load_guide  # imports transformers, which takes seconds
+    from estimator.guide import load_guide  # imports transformers, which takes seconds
     from estimator.lifter import Lifter
 
     guide = load_guide(footing(config)["detector"], default_device())
@@ -40,6 +40,8 @@ MODELS: dict[str, Callable[[Estimator, Skeleton, Tensor], nn.Module]] = {
     SKETCH2POSE: _sketch2pose,
     "global": lambda config, skeleton, mean_pose: SingleFeature(config.width, config.groups, skeleton, mean_pose),
 }
+# Change one when the same recipe would train to other weights, or the same weights say something else.
+VERSIONS = {"pose2pose": 5, LIFTER: 3, SKETCH2POSE: 6, "global": 5}
 
 
 def build(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
@@ -52,7 +54,7 @@ def build(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module
 def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator]:
     """A trained model, ready to predict on its device, and its config.
 
-    Raises UserError for a file that is no model, or was trained with another body, generator, detector or codes.
+    Raises UserError for a file that is no model, or was trained with another body, generator, detector or codes, or by another version.
     """
     weights, words = read_tensors(path)
     if not {"body", "config"} <= words.keys():
@@ -60,6 +62,8 @@ def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator]:
     if words["body"] != skeleton.digest():
         raise UserError(f"{path}: trained with another body; train again with this one")
     config = Estimator.model_validate(words["config"])
+    if words["version"] != VERSIONS[config.model]:
+        raise UserError(f"{path}: trained by a SKEP whose {config.model} was another; train it again")
     if changed := differences(words["frozen"], digests(config)):
         raise UserError(f"{path}: trained with another {', '.join(changed)}; train the estimator again")
     net = build(config, skeleton, torch.eye(3).expand(24, 3, 3))

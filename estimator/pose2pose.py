@@ -16,7 +16,7 @@ from estimator.prediction import Prediction
 from estimator.skeleton import Skeleton
 from manifests.skeleton import CHILDREN, EDGES, JOINTS, LEFT_HIP, PARENTS, RIGHT_HIP
 
-DEPTH_CELLS, DEPTH_RANGE = 8, 1.0  # the heatmap spans +-1 m about the hips' midpoint
+DEPTH_CELLS, DEPTH_RANGE = 8, 1.2  # the heatmap spans +-1.2 m about the hips' midpoint: the mean of cells comes as far as 1.05 m
 POOLED, HIDDEN = 32, 256
 
 

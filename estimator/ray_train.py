@@ -16,6 +16,7 @@ def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: P
     from estimator.skeleton import Skeleton
     from estimator.train import check_shares, identity_of
     from stages.body.model import load_body
+    from stages.ranks import PATIENCE
 
     check_shares(config, ranks)
     identity_of(dataset, config, seed, Skeleton(load_body(body)))  # a mistake is a sentence here, not a traceback of every rank
@@ -26,14 +27,15 @@ def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: P
     if 0 < gpus < ranks:
         raise UserError(f"--ray-ranks {ranks}: the cluster has {gpus} GPUs, and each rank wants one")
     from ray.train import RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
+    from ray.train.torch import TorchConfig, TorchTrainer
 
     given = {"dataset": dataset.absolute(), "out": out.absolute(), "config": config, "seed": seed, "body": body and body.absolute()}
     scaling = ScalingConfig(num_workers=ranks, use_gpu=gpus > 0)
     out.mkdir(parents=True, exist_ok=True)
     TorchTrainer(
-        _rank, train_loop_config=given, scaling_config=scaling, run_config=RunConfig(storage_path=str(out.absolute() / "ray"))
-    ).fit()
+        _rank, train_loop_config=given, torch_config=TorchConfig(timeout_s=int(PATIENCE)), scaling_config=scaling,
+        run_config=RunConfig(storage_path=str(out.absolute() / "ray")),
+    ).fit()  # fmt: skip
     return out / MODEL
 
 

@@ -85,10 +85,9 @@ class Judge:
                 raise UserError(f"{self.samples[int(lost.argmax())].sample_id}: what a method says of {name} is no number")
 
     def reliability(self, said: Said) -> dict:
-        """How far the confidence can be trusted, over the joints inside the picture."""
-        inside = self.truth["visibility"] > 0
-        hit = found(torch.as_tensor(said.seen.joints2d), torch.from_numpy(self.truth["joints2d"])).numpy()
-        return reliability(np.asarray(said.seen.confidence)[inside], hit[inside])
+        """How far the confidence can be trusted, over all joints: one outside the picture is not found."""
+        hit = found(torch.as_tensor(said.seen.joints2d), torch.from_numpy(self.truth["joints2d"])).numpy() & (self.truth["visibility"] > 0)
+        return reliability(np.asarray(said.seen.confidence).ravel(), hit.ravel())
 
     def _skin(self, turns: np.ndarray, betas: np.ndarray) -> np.ndarray:
         """Vertices (N, V, 3) of poses (N, 24, 3) and betas (N, 10), from the hips' midpoint: the pelvis of every metric."""

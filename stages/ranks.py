@@ -3,11 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = 4 * 3600.0  # seconds that ranks wait for the first, which prepares and publishes alone
 
 
 class Ranks(NamedTuple):
@@ -59,7 +62,7 @@ def joined() -> Iterator[Ranks]:
         return
     if default_device().type == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if default_device().type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if default_device().type == "cuda" else "gloo", timeout=timedelta(seconds=PATIENCE))
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size())
     finally:

@@ -18,7 +18,7 @@ from tests.conftest import tree
 
 ROOT = Path(__file__).parents[1]
 # What says how long something took: the page, the log of the training, and tables with milliseconds in them.
-TIMED = ("report.html", "estimator/pose2pose/tensorboard", "estimator/evaluation.", "estimator/paired.json", "estimator/judged.parquet")
+TIMED = ("report.html", "estimator/lifter/tensorboard", "estimator/evaluation.", "estimator/paired.json", "estimator/judged.parquet")
 
 
 def demo(folder: Path, seconds: float | None = None) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from estimator.load import read_net
+from estimator.network import read_net
 from estimator.state import BUNDLED
 from manifests.errors import UserError, first_line
 from stages.wholefile import write_atomically

@@ -55,9 +55,9 @@ def reprojection(seen: Prediction, truth: Batch) -> Tensor:
 
 
 def confidence(seen: Prediction, truth: Batch) -> Tensor:
-    """Binary cross-entropy of which joints were found within 0.1 torso lengths, over those inside the picture."""
-    hit = found(seen.joints2d.detach(), truth.joints2d).float()
-    return _over_inside(F.binary_cross_entropy(seen.confidence, hit, reduction="none"), truth)
+    """Binary cross-entropy of which joints were found within 0.1 torso lengths: of those outside the picture, none."""
+    hit = found(seen.joints2d.detach(), truth.joints2d) & (truth.visibility > 0)
+    return F.binary_cross_entropy(seen.confidence, hit.float())
 
 
 def found(seen: Tensor, truth: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from estimator.evaluate import say_mean
 from estimator.footing import CODES
 from estimator.inference import predict_all
 from estimator.judge import error
-from estimator.load import load_estimator, read_net
+from estimator.load import load_estimator
+from estimator.network import read_net
 from estimator.rotations import from_6d, to_6d
 from estimator.scores import Judge, Said
 from estimator.state import BUNDLED, finished
@@ -22,6 +23,8 @@ from manifests.sample import style_of
 from manifests.skeleton import STYLES
 from stages.annotated.reader import read_annotated
 from stages.shards.held_out import open_held_out
+from stages.sketches.artist import folder_digest
+from stages.sketches.bundled import GENERATOR
 from tests.bodies import larger_body
 
 DRAWINGS = Path(__file__).parents[1] / "data/drawings"
@@ -60,6 +63,12 @@ def test_it_beats_the_mean_pose_in_every_style(judge):
     assert (ours < 0.8 * theirs).all()
 
 
+def test_it_has_learned_from_drawings_of_the_bundled_generator():
+    """A new generator ships with a new estimator."""
+    words = finished(BUNDLED) or {}
+    assert f"sha256:{folder_digest(GENERATOR)}" in words["generators"]
+
+
 def test_what_is_no_number_is_not_judged(judge):
     """It would pass for a sample that a metric says nothing of."""
     mean = say_mean(Sketches(open_held_out("val-600").url, "val", judge.samples[0].image.shape[0]), len(judge.samples))
@@ -77,12 +86,12 @@ def test_samples_of_another_body_are_not_judged(judge, tmp_path):
 def test_it_reads_drawings_where_nothing_else_is_named():
     estimator = load_estimator()
     figure = estimator(JUMP)
-    assert estimator.method == "pose2pose" and len(figure.hypotheses) > 1
+    assert estimator.method == "lifter" and len(figure.hypotheses) > 1
     assert median_error(figure) < 0.15
 
 
-def test_alone_it_needs_no_joints_and_misses_nobody(monkeypatch):
-    """The finder tells whether somebody is there; the detector's joints are for the fit."""
+def test_alone_it_needs_no_thorough_look_and_misses_nobody(monkeypatch):
+    """The finder tells whether somebody is there, and the model looks for itself; the detector's thorough look is for the fit."""
     estimator, looks = load_estimator(), []
     see = estimator.detector.eyes.see
     monkeypatch.setattr(estimator.detector.eyes, "see", lambda crops, flip: looks.append(flip) or see(crops, flip))

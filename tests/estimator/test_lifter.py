@@ -1,5 +1,6 @@
 """The lifter: what it is told of joints becomes a figure."""
 
+from dataclasses import replace
 from shutil import copytree
 
 import cv2
@@ -8,21 +9,28 @@ import pytest
 import torch
 from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
 
+from estimator import evaluate as evaluation
+from estimator import readings
 from estimator.batch import collate
 from estimator.data import Sketches
 from estimator.figure import figures_of
-from estimator.guidance import Guidance, Guide, load_guide
+from estimator.fitted import look_at
+from estimator.guidance import Guidance
+from estimator.guide import Guide, load_guide
+from estimator.inference import predict_all
 from estimator.lifter import Lifter
-from estimator.load import Network, said_of
 from estimator.losses.criterion import Criterion, weights_of
 from estimator.metrics import pa_mpjpe
 from estimator.mixed import set_dtype
 from estimator.models import load_model
+from estimator.network import Network, said_of
 from estimator.skeleton import Skeleton
 from estimator.train import train
 from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.body.model import load_body
+from stages.detector.crops import apply
+from stages.detector.detect import load_detector
 from stages.detector.weights import BUNDLED, POSE
 from stages.tensorfile import read_tensors, write_tensors
 from tests.detector.figures import figure
@@ -80,6 +88,27 @@ def test_what_was_seen_at_the_joints_counts_unless_left_out(guide, skeleton):
         assert torch.allclose(here, there) != features
 
 
+def test_it_concludes_from_a_more_thorough_look_where_there_is_one(lifter):
+    picture, network = figure(1)[0], Network(lifter.eval(), 256, "lifter")
+    found = load_detector(batch=1).detect([picture])
+    elsewhere = replace(found, joints=found.joints + 3)
+    (plain, matrices), (again, _) = (said_of(network, [picture], found.boxes, None, one) for one in (None, elsewhere))
+    expected = apply(matrices[0], elsewhere.joints[0])
+    np.testing.assert_allclose(again.joints2d[0].numpy(), expected, atol=0.01)
+    assert np.abs(plain.joints2d[0].numpy() - expected).mean() > 1
+
+
+def test_many_are_told_of_a_thorough_look_a_batch_at_a_time(lifter, dataset, monkeypatch):
+    samples = list(Sketches(dataset, "val", SIDE))[:3]
+    found = look_at(samples).across(SIDE)
+    seen, _ = predict_all(lifter.eval(), samples, 2, found)
+    torch.testing.assert_close(seen.joints2d, found.joints * SIDE)
+    alone, _ = predict_all(lifter, samples, 2)
+    assert not torch.allclose(alone.joints2d, seen.joints2d, atol=0.1)
+    monkeypatch.setattr(lifter.guide, "bundled", False)  # it has learned to read another detector
+    assert torch.equal(predict_all(lifter, samples, 2, found)[0].joints2d, alone.joints2d)
+
+
 def test_a_joint_that_is_placed_lies_there_for_sure(lifter):
     torch.nn.init.normal_(lifter.head.turns.weight)
     network, picture, box = Network(lifter.eval(), SIDE, "lifter"), np.zeros((90, 120, 3), np.uint8), np.array([[30.0, 10.0, 80.0, 70.0]])
@@ -126,7 +155,11 @@ def test_a_trained_one_knows_its_detector(dataset, skeleton, tmp_path):
     config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
     load_model(path, skeleton)
-    assert read_tensors(path)[1]["frozen"].keys() == {"detector"}
+    tensors, words = read_tensors(path)
+    assert words["frozen"].keys() == {"detector"}
+    write_tensors(tmp_path / "old.safetensors", tensors, words | {"version": 0})
+    with pytest.raises(UserError, match=r"old\.safetensors: trained by a SKEP whose lifter was another; train it again"):
+        load_model(tmp_path / "old.safetensors", skeleton)
     tensors, words = read_tensors(folder / POSE)
     write_tensors(folder / POSE, {name: tensor + 1 for name, tensor in tensors.items()}, words)
     with pytest.raises(UserError, match=r"model\.safetensors: trained with another detector; train"):
@@ -138,3 +171,36 @@ def test_a_detector_of_another_kind_cannot_guide(tmp_path):
     VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, num_labels=17)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="a detector of another kind; only one of `make train-detector` can guide"):
         load_guide(tmp_path, torch.device("cpu"))
+
+
+def test_one_that_is_stopped_while_its_detector_reads_goes_on_and_leaves_nothing(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(readings, "_ROWS", 7)
+    config, look, looks, lines = TINY.model_copy(update={"model": "lifter"}), Guide.__call__, [], []
+
+    def struck(guide, images):
+        looks.append(len(images))
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+        return look(guide, images)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Guide, "__call__", struck)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
+        assert "the same command goes on after step 0" in lines[-1] and len(list((tmp_path / "m/readings").iterdir())) == 2
+        train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
+    assert looks[:5] == [7, 7, 7, 7, 3] and any("2 of 4 parts" in line for line in lines)
+    assert not (tmp_path / "m/readings").exists()
+    (tmp_path / "m/readings").mkdir()
+    (tmp_path / "m/readings/.00000.safetensors.part").touch()
+    train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
+    assert not (tmp_path / "m/readings").exists() and "trained already" in lines[-1]
+
+
+def test_evaluations_fit_it_from_the_thorough_look_and_judge_it_by_its_own(dataset, tmp_path, monkeypatch):
+    train(dataset, tmp_path / "lifter", TINY.model_copy(update={"model": "lifter", "steps": 2}), 1, None, log=lambda _: None)
+    say, told = evaluation._say_net, []
+    monkeypatch.setattr(evaluation, "_say_net", lambda net, *given: told.append((type(net), given[-1] is not None)) or say(net, *given))
+    result = evaluation.evaluate(dataset, tmp_path, None, dataset, log=lambda _: None, fit=True)
+    assert {"lifter", "lifter+fit", "bundled+fit"} <= result.keys()
+    assert told.count((Lifter, True)) == told.count((Lifter, False)) > 0 and {net for net, looked in told if looked} == {Lifter}

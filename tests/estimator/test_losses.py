@@ -234,6 +234,15 @@ def test_joints_outside_the_picture_teach_no_place(sample):
     assert places.joints2d(right._replace(joints2d=wrong), truth) == 0
 
 
+def test_a_joint_outside_the_picture_is_not_found(sample):
+    truth = collate([replace(sample, visibility=np.where(np.arange(16) == 4, 0, 2).astype(np.uint8))])
+    right = _right(truth)
+    sure = torch.full((1, 16), 0.9)
+    unsure = sure.clone()
+    unsure[:, 4] = 0.1
+    assert places.confidence(right._replace(confidence=unsure), truth) < places.confidence(right._replace(confidence=sure), truth)
+
+
 def test_slopes_are_finite_even_at_the_truth(sample, criterion):
     truth = collate([sample])
     for spread in (0.0, 0.1):

@@ -15,8 +15,8 @@ from torch.export import ExportedProgram
 from estimator.batch import collate
 from estimator.data import Sketches
 from estimator.export.program import INPUT, OUTPUTS, exported, to_onnx, to_pt2, write_program
-from estimator.load import read_net
 from estimator.models import build
+from estimator.network import read_net
 from estimator.train import train
 from manifests.errors import UserError
 from tests.estimator.figures import TINY

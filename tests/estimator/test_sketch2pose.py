@@ -13,7 +13,8 @@ from diffusers import UNet2DConditionModel
 from estimator.features import Features, Generator
 from estimator.footing import digests
 from estimator.frozen import Frozen
-from estimator.guidance import Guidance, Guide
+from estimator.guidance import Guidance
+from estimator.guide import Guide
 from estimator.losses.criterion import Criterion
 from estimator.mixed import set_dtype
 from estimator.models import load_model

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -18,13 +19,15 @@ from estimator.baseline import mean_pose
 from estimator.calibration import CALIBRATION, NEUTRAL, platt, reliability
 from estimator.data import Sketches
 from estimator.evaluate import evaluate
+from estimator.job import WARMUP
+from estimator.network import read_net
 from estimator.pose_codes import CodesSize
 from estimator.profile import changes
 from estimator.skeleton import Skeleton
 from estimator.start import starting_weights
-from estimator.state import finished
+from estimator.state import BUNDLED, finished
 from estimator.steps import Steps, held_out
-from estimator.train import WARMUP, train
+from estimator.train import train
 from estimator.train_codes import train_codes
 from manifests.errors import UserError
 from manifests.evaluation import SAMPLES, read_judged
@@ -33,7 +36,7 @@ from manifests.recipe_files import load_recipe
 from manifests.schema import TRUTH, to_numpy
 from stages.body.model import load_body
 from stages.loop import falling
-from stages.ranks import ALONE, Ranks
+from stages.ranks import Ranks
 from stages.tensorfile import read_tensors
 from stages.training import alone_in, differences
 from tests.estimator.figures import TINY, write_index
@@ -45,26 +48,29 @@ class _Stop(BaseException):
     pass
 
 
-def _stop_after(step: int):
+def _stop_after(step: int, model: str = "pose2pose"):
     def log(text: str) -> None:
-        if text.startswith(f"pose2pose {step}/"):
+        if text.startswith(f"{model} {step}/"):
             raise _Stop
 
     return log
 
 
-def test_resumed_training_ends_in_the_same_bytes(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("estimator.train.REPORT_EVERY", 1)
-    whole = train(dataset, tmp_path / "whole", TINY, 1, None, log=lambda _: None)
+@pytest.mark.parametrize("model", ["pose2pose", "lifter"])
+def test_resumed_training_ends_in_the_same_bytes(dataset, tmp_path, monkeypatch, model):
+    monkeypatch.setattr("estimator.job.REPORT_EVERY", 1)
+    config = TINY.model_copy(update={"model": model})
+    whole = train(dataset, tmp_path / "whole", config, 1, None, log=lambda _: None)
     for step in (3, 5):
         with pytest.raises(_Stop):
-            train(dataset, tmp_path / "cut", TINY, 1, None, log=_stop_after(step))
+            train(dataset, tmp_path / "cut", config, 1, None, log=_stop_after(step, model))
     lines: list[str] = []
-    cut = train(dataset, tmp_path / "cut", TINY, 1, None, log=lines.append)
-    assert lines[0].startswith("pose2pose: step 4 of 6, ")
+    cut = train(dataset, tmp_path / "cut", config, 1, None, log=lines.append)
+    assert lines[0].startswith(f"{model}: step 4 of 6, ")
     assert hashlib.sha256(cut.read_bytes()).digest() == hashlib.sha256(whole.read_bytes()).digest()
-    assert not list(cut.parent.glob("*checkpoint*")) and list((cut.parent / "tensorboard").iterdir())
-    train(dataset, tmp_path / "cut", TINY, 1, None, log=lines.append)
+    assert {path.name for path in cut.parent.iterdir()} == {"model.safetensors", "model.json", "tensorboard", "lock"}
+    assert list((cut.parent / "tensorboard").iterdir())
+    train(dataset, tmp_path / "cut", config, 1, None, log=lines.append)
     assert lines[-1].endswith("nothing to do")
 
 
@@ -75,7 +81,7 @@ def test_processes_that_read_change_no_weight(dataset, tmp_path):
 
 
 def test_a_changed_recipe_starts_over_and_says_so(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("estimator.train.REPORT_EVERY", 1)
+    monkeypatch.setattr("estimator.job.REPORT_EVERY", 1)
     with pytest.raises(_Stop):
         train(dataset, tmp_path, TINY, 1, None, log=_stop_after(3))
     lines: list[str] = []
@@ -172,11 +178,9 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
     assert not (tmp_path / "forgotten+fit.worst.png").exists() and (tmp_path / "my.own.png").exists()
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
     assert (tmp_path / "evaluation.md").read_text() == f"{lines[0]}\n" and "| pose2pose | all | 4 |" in lines[0]
-    assert list(result) == ["mean_pose", "fit", "global+fit", "pose2pose+fit", "global", "pose2pose"] and list(result["mean_pose"]) == [
-        "ink",
-        "stick",
-        "all",
-    ]
+    nets = ("bundled", "global", "pose2pose")
+    assert list(result) == ["mean_pose", "fit", *(f"{name}+fit" for name in nets), *nets]
+    assert list(result["mean_pose"]) == ["ink", "stick", "all"]
     for method in ("fit", "pose2pose"):
         for name in ("evaluation", "worst", "reliability"):
             assert cv2.imread(str(tmp_path / f"{method}.{name}.png")) is not None
@@ -195,17 +199,17 @@ def test_evaluation_reports_every_method(dataset, tmp_path):
 
 
 def test_each_model_looks_at_pictures_of_its_own_size(dataset, tmp_path):
-    """What a model says does not depend on the sizes of those beside it; the bundled one is compared where pictures are large enough."""
+    """What a model says does not depend on the sizes of those beside it; the bundled one is always among them."""
     small = TINY.model_copy(update={"model": "global", "steps": 1})
     train(dataset, tmp_path / "global", small, 1, None, log=quiet)
     alone = evaluate(dataset, tmp_path, None, dataset, log=quiet)
-    assert list(alone) == ["mean_pose", "global"]
-    train(dataset, tmp_path / "large", small.model_copy(update={"size": 128}), 1, None, log=quiet)
+    assert list(alone) == ["mean_pose", "bundled", "global"]
+    assert alone["bundled"]["all"]["pck"]["value"] > alone["global"]["all"]["pck"]["value"]
+    train(dataset, tmp_path / "large", small.model_copy(update={"size": 2 * read_net(BUNDLED, None).size}), 1, None, log=quiet)
     both = evaluate(dataset, tmp_path, None, dataset, log=quiet)
     assert list(both) == ["mean_pose", "bundled", "global", "large"]
-    assert both["bundled"]["all"]["pck"]["value"] > both["large"]["all"]["pck"]["value"]
-    for name in ("pa_mpjpe", "pck", "pck_body"):
-        assert both["global"]["all"][name] == pytest.approx(alone["global"]["all"][name], rel=1e-4)
+    for method, name in product(("bundled", "global"), ("pa_mpjpe", "pck", "pck_body")):
+        assert both[method]["all"][name] == pytest.approx(alone[method]["all"][name], rel=1e-4)
 
 
 def quiet(_):
@@ -237,7 +241,7 @@ def test_a_training_goes_on_from_another(dataset, tmp_path):
 
 def test_a_calibration_is_not_built_on_another(dataset, tmp_path, monkeypatch):
     """Slope and offset are found for the odds themselves, so a training that goes on from a calibrated model sees its plain odds."""
-    monkeypatch.setattr("estimator.train.calibrated", lambda *_: torch.tensor([2.0, 1.0]))
+    monkeypatch.setattr("estimator.job.calibrated", lambda *_: torch.tensor([2.0, 1.0]))
     path = train(dataset, tmp_path / "before", TINY, 1, None, log=lambda _: None)
     told = [value for name, value in read_tensors(path)[0].items() if name.endswith(CALIBRATION)]
     assert [value.tolist() for value in told] == [[2.0, 1.0]]
@@ -259,16 +263,17 @@ def test_half_precision_trains_too(dataset, tmp_path):
 
 
 @pytest.mark.timeout(900)  # three processes load torch
-def test_two_ranks_end_where_one_does(dataset, tmp_path):
+@pytest.mark.parametrize("model", ["pose2pose", "lifter"])
+def test_two_ranks_end_where_one_does(dataset, tmp_path, model):
     """Two processes with half of each batch each, as torchrun starts them, against one with all of it."""
-    config = TINY.model_copy(update={"steps": 4})
+    config = TINY.model_copy(update={"steps": 4, "model": model})
     alone = train(dataset, tmp_path / "alone", config, 1, None, log=lambda _: None)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     given = ["-m", "tests.estimator.two_ranks", str(dataset), str(tmp_path / "two"), config.model_dump_json()]
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*torchrun, *given], cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("pose2pose 4/4") == 1  # one rank speaks
+    assert done.stdout.count(f"{model} 4/4") == 1  # one rank speaks
     (one, words), (two, same) = read_tensors(alone), read_tensors(tmp_path / "two" / "model.safetensors")
     assert words == same
     start = read_tensors(
@@ -310,14 +315,6 @@ def test_reliability_by_hand():
         {"joints": 1, "confidence": 1.0, "found": 1.0},
     ]
     assert told["expected_calibration_error"] == pytest.approx((0.05 + 2 * 0.25) / 4)
-
-
-def test_some_joints_are_told_beforehand(dataset):
-    steps = Steps(Sketches(dataset, "train", 64), TINY.model_copy(update={"batch": 64}), 1, ALONE)
-    batch = steps[0]
-    told = batch.placed.isfinite().all(-1)
-    assert torch.equal(batch.placed[told], batch.joints2d[told]) and torch.equal(told, steps[0].placed.isfinite().all(-1))
-    assert 0.15 < told.any(-1).float().mean() < 0.45 and 1 < told.sum(-1)[told.any(-1)].float().mean() < 8
 
 
 def test_one_sample_in_32_is_held_out(dataset):
