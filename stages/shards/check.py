@@ -1,17 +1,21 @@
 """Is a dataset what its index says? Every byte of every file, every sample, and nothing on two sides of the split."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
-from manifests.dataset import Dataset, ShardFile
+from manifests.dataset import CARD, CROISSANT, FILE, PREVIEW, Dataset, ShardFile
 from manifests.errors import UserError
 from stages.same_pose import pose_vectors
 from stages.shards.leaks import Side, leaks, shared_poses
 from stages.shards.read import Packed, opened, packed_samples
 from stages.shards.tar import refuse
+
+
+_READ_AS_OURS = re.compile(r"(train|val)-.*\.tar|verdicts/.*\.parquet")
 
 
 class Findings:
@@ -37,6 +41,9 @@ def check_dataset(dataset: Dataset, held_out: Dataset | None = None) -> Iterator
     """A sentence for everything that is not as it should be. `held_out`: a dataset whose val samples nothing here may have been
     trained on; names of samples and sources mean nothing beyond their dataset, so it is the poses that are compared."""
     findings, others = Findings(), Findings()
+    yield from _strangers(dataset)
+    for page in (CARD, CROISSANT, PREVIEW):
+        yield from _differs(dataset, page, dataset.index.pages.get(page))
     for verdicts in dataset.index.verdicts:
         yield from _differs(dataset, verdicts.file, verdicts.sha256)
     for shard in dataset.index.shards:
@@ -79,9 +86,22 @@ class _Hashed:
         return data
 
 
-def _differs(dataset: Dataset, name: str, sha256: str) -> Iterator[str]:
+def _strangers(dataset: Dataset) -> Iterator[str]:
+    """Files that those who read a dataset by the names in its folder would take for its own."""
+    index = dataset.index
+    ours = {shard.shard for shard in index.shards} | {verdicts.file for verdicts in index.verdicts}
+    for name in dataset.names() + dataset.names("verdicts"):
+        if _READ_AS_OURS.fullmatch(name) and name not in ours:
+            yield f"{dataset.address(name)}: {FILE} does not name it, but others would read it as a part of the dataset"
+
+
+def _differs(dataset: Dataset, name: str, sha256: str | None) -> Iterator[str]:
+    """sha256 None: a file that must be there, of which no more is known."""
     try:
-        if hashlib.sha256(dataset.read(name)).hexdigest() != sha256:
+        data = dataset.read(name)
+        if not data:
+            yield f"{dataset.address(name)}: this file is empty"
+        elif sha256 and hashlib.sha256(data).hexdigest() != sha256:
             yield f"{dataset.address(name)} differs from its sha256"
     except UserError as e:
         yield str(e)
