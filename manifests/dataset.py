@@ -189,6 +189,10 @@ class Dataset:
             raise UserError(f"{self.address(FILE)}: the {split} split has no samples")
         return found
 
+    def exists(self, name: str) -> bool:
+        """Whether a file of the dataset is there."""
+        return self.fs.exists(self._path(name))
+
     def names(self, folder: str = "") -> list[str]:
         """Names in a folder of the dataset, relative to the dataset's; none where its place cannot be listed, as over HTTP."""
         place = self._path(folder) if folder else self._root

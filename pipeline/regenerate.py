@@ -17,6 +17,7 @@ from pipeline.plan import Pipeline
 from pipeline.store import Store
 from pipeline.survey import Survey
 from pipeline.tables import Reader
+from pipeline.threads import hold_threads
 from pipeline.work import device_of
 
 STAGE = "sketches"
@@ -51,6 +52,7 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str, packed: Callabl
     stage = stage_class(pipeline.configs[STAGE])
     device = device_of(pipeline, STAGE)
     stage.setup(device)
+    hold_threads(stage)
     marker = sound_marker(store, STAGE, unit)
     stage.recall(marker.environment if marker else {})
     ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device, pa.table({}))
@@ -69,6 +71,7 @@ def _made_alone(pipeline: Pipeline, sample_id: str) -> pa.Table:
     for kind in pipeline.stages[: pipeline.stages.index(pipeline.by_name[STAGE])]:
         stage = kind(pipeline.configs[kind.name])
         stage.setup("cpu")
+        hold_threads(stage)
         known = widened(known, stage, pipeline.recipe.seed)
         if reason := known["reason"][0].as_py():
             raise UserError(f"{sample_id}: rejected by the stage {kind.name}: {reason}")

@@ -18,6 +18,7 @@ from pipeline.partitions import Partition
 from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 from pipeline.tables import Inputs, Reader
+from pipeline.threads import hold_threads
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Worker:
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
         """Process and commit one unit; returns its row of the event log and its lineage. Announces each call by `trying(low, high)`."""
         stage, began = self._stage(task), time.monotonic()
+        hold_threads(stage)
         if stage.made_with():
             stage.recall(self._recorded(task))
         decisions = self._decisions(task, type(stage))

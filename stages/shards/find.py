@@ -25,7 +25,7 @@ def _shards_of(dataset: Dataset, sample_id: str) -> list[str]:
     """The name of the shard that the verdicts name, if there is one."""
     for verdicts in dataset.index.verdicts:
         try:
-            table = pq.read_table(io.BytesIO(dataset.read(verdicts.file)), columns=["sample_id", "shard"])
+            table = pq.ParquetFile(io.BytesIO(dataset.read(verdicts.file))).read(["sample_id", "shard"], use_threads=False)
         except pa.ArrowException:
             raise UserError(f"{dataset.address(verdicts.file)} is damaged") from None
         found = table.filter(pc.equal(table["sample_id"], sample_id))["shard"].to_pylist()

@@ -31,7 +31,7 @@ def add_real(folder: Path, text: str, size: int, log: Callable[[str], None] = pr
     for number, rows in enumerate(iter(lambda: list(islice(figures, _AT_ONCE)), [])):
         held.add(_write(folder, f"real-{name}-{number:05d}", rows, style, side_of(size)))
         count += len(rows)
-    for left in set(folder.glob(f"real-{name}-*.safetensors")) - held:
+    for left in sorted(set(folder.glob(f"real-{name}-*.safetensors")) - held):
         left.unlink()
     log(f"{path}: {count} real drawings")
 
