@@ -70,8 +70,8 @@ class Label(_Entry):
 
 class Index(_Entry):
     """All of `dataset.json`. recipe: the fields that decided the data, by dotted name; files: of those that name files or folders,
-    `sha256:` and the digest of what lies there; stages: those that made it, in their order, with their versions. The last two were not
-    always there."""
+    `sha256:` and the digest of what lies there; stages: those that made it, in their order, with their versions; pages: sha256 of the
+    card, the Croissant file and the preview. The last three were not always there."""
 
     schema_version: int
     name: str
@@ -95,6 +95,7 @@ class Index(_Entry):
     recipe: dict[str, Any]
     files: dict[str, str] = {}
     stages: tuple[tuple[str, int], ...] = ()
+    pages: dict[str, Sha256] = {}
 
     def counted(self, *columns: str, **only: str) -> dict[tuple[str, ...], int]:
         """Samples by the given columns of the tallies, of those rows that have the values in `only`; sorted."""
@@ -187,6 +188,18 @@ class Dataset:
         if not found:
             raise UserError(f"{self.address(FILE)}: the {split} split has no samples")
         return found
+
+    def exists(self, name: str) -> bool:
+        """Whether a file of the dataset is there."""
+        return self.fs.exists(self._path(name))
+
+    def names(self, folder: str = "") -> list[str]:
+        """Names in a folder of the dataset, relative to the dataset's; none where its place cannot be listed, as over HTTP."""
+        place = self._path(folder) if folder else self._root
+        try:
+            return sorted(f"{folder}/".lstrip("/") + path.rstrip("/").rpartition("/")[2] for path in self.fs.ls(place, detail=False))
+        except (OSError, NotImplementedError):
+            return []
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"

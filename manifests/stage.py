@@ -187,9 +187,14 @@ def widened(known: pa.Table, stage: Stage, seed: int) -> pa.Table:
     return known
 
 
+def threads_of(stage: Stage) -> int:
+    """How many threads the stage works with."""
+    return max(1, int(stage.needs(stage.cfg).cpus))
+
+
 def environment(stage: Stage, device: str) -> dict:
     """What pictures may depend on beyond the recipe; every marker records it."""
-    return {"device": device, "threads": max(1, int(stage.needs(stage.cfg).cpus)), **stage.made_with()}
+    return {"device": device, "threads": threads_of(stage), **stage.made_with()}
 
 
 def _lookup(recipe: Recipe, path: str):

@@ -191,9 +191,17 @@ def report(folder: GivenRun, out: Annotated[str, typer.Option(help="file to writ
 @app.command()
 def regenerate(folder: GivenRun, sample_id: Annotated[str, typer.Argument(help="such as ink-000012")]) -> None:
     """Draw one sample of a run again, alone, and say what it was drawn from."""
+    from manifests.dataset import FILE, Dataset
     from pipeline.regenerate import regenerate as redraw
+    from stages.shards.find import find_sample
 
-    done = redraw(*_opened(folder), sample_id)
+    pipeline, store = _opened(folder)
+
+    def packed(sample_id: str) -> bytes | None:
+        found = find_sample(Dataset(folder), sample_id) if store.exists(f"dataset/{FILE}") else None
+        return found.image if found else None
+
+    done = redraw(pipeline, store, sample_id, packed)
     print(f"prompt: {done.prompt}")
     print(f"seed: {done.seed}, noise seed: {done.noise_seed}, generator: {done.generator}")
     print("pose: " + json.dumps([[round(float(v), 6) for v in joint] for joint in done.pose]))

@@ -241,9 +241,10 @@ def sha256_of(store: Store, name: str) -> str:
 
 
 def clean(store: Store, marker: Marker) -> int:
-    """Remove the tables of a unit; its marker stays and says so. Returns the bytes freed."""
-    names = [n for n in marker.files if not n.startswith(f"{DATASET_FOLDER}/")]
-    store.write(marker_name(marker.stage, marker.unit), replace(marker, cleaned=True).to_bytes())
+    """Remove the tables of a unit, or what an earlier try has left of them; its marker stays and says so. Returns the bytes freed."""
+    names = [n for n in marker.files if not n.startswith(f"{DATASET_FOLDER}/") and store.exists(n)]
+    if not marker.cleaned:
+        store.write(marker_name(marker.stage, marker.unit), replace(marker, cleaned=True).to_bytes())
     for name in names:
         store.remove(name)
     return sum(marker.files[n]["bytes"] for n in names)

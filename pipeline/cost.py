@@ -47,7 +47,8 @@ def cost(pipeline: Pipeline, store: Store | None) -> Cost:
     held_out = round(recipe.poses.count * recipe.split.val) if of_style is None else of_style * len(recipe.styles)
     in_a_shard = min(recipe.shards.samples, max(1, int(recipe.shards.megabytes * 1e6 / each)))
     shards = sum(math.ceil(n / in_a_shard) for n in (recipe.poses.count - held_out, held_out) if n)
-    known = {**{str(name): rate for name, rate in recipe.plan.seconds_per_sample.items()}, **rates}
+    usual = type(recipe.plan)().seconds_per_sample  # of the stages that a recipe does not name
+    known = {str(name): rate for name, rate in (usual | recipe.plan.seconds_per_sample).items()} | rates
     seconds = {s.name: known.get(s.name, 0.0) for s in pipeline.stages}
     hours = {"cpu": 0.0, "gpu": 0.0}
     for name, rate in seconds.items():

@@ -14,6 +14,7 @@ from pathlib import Path
 PACKAGES = ("torch", "diffusers", "transformers", "ray", "webdataset", "pyarrow", "numpy", "numba", "pyrender", "smplx")
 
 # In a process of its own, as a broken GL stack may end the process that asks.
+PATIENCE_S = 120
 GL_PROBE = "import pyrender; r = pyrender.OffscreenRenderer(8, 8); r.delete()"
 BFLOAT16_PROBE = "import torch; print(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())"
 GPU_PROBE = "import torch; n = torch.cuda.device_count(); print(*[torch.cuda.get_device_name(i) for i in range(n)], sep=', ')"
@@ -48,7 +49,11 @@ def _memory_gb() -> float:
 
 def _probe(code: str) -> subprocess.CompletedProcess:
     env = {"PYOPENGL_PLATFORM": "egl", "PYGLET_HEADLESS": "1", **os.environ}
-    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-c", code]
+    try:
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:  # a driver that hangs is of no use
+        return subprocess.CompletedProcess(command, 1, "", "")
 
 
 def _bfloat16() -> tuple[str, bool, str]:

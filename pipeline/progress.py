@@ -55,7 +55,7 @@ class Progress:
 
     def __init__(self, stages: list[str], store: Store, level: str = "info"):
         self.tallies = {name: Tally() for name in stages}
-        self.surplus = 0
+        self.kept = self.surplus = 0  # as the selection has it
         self._log = _EventLog(store)
         self._console = Console(stderr=True)
         interactive = self._console.is_terminal and level != "warning"
@@ -113,7 +113,7 @@ class Progress:
         now = time.monotonic()
         for name, t in self.tallies.items():
             rate = f"{t.rate(now):.1f}" if t.here else ""
-            passed, surplus = (t.made - t.rejected - self.surplus, self.surplus) if name == "select" else (t.made - t.rejected, 0)
+            passed, surplus = (self.kept, self.surplus) if name == "select" else (t.made - t.rejected, 0)
             table.add_row(name, f"{t.units}/{t.planned}", rate, t.eta(now), *map(str, (passed, t.rejected, surplus, t.failed)))
         return table
 

@@ -16,6 +16,10 @@ def push(dataset: Dataset, url: str, say: Callable[[str], None] = print) -> int:
     Every file is read back from the other side and compared with its sha256. Raises UserError where one differs, and where another
     dataset or a run lives there. An older state of the dataset stays whole until the first file that replaces a part of it is at hand.
     """
+    if url.startswith(("http://", "https://")):
+        raise UserError(
+            f"{url}: nothing can be written over HTTP; name a folder or an object store, such as s3://bucket/{dataset.index.name}"
+        )
     target, sent = Store(url), 0
     listed = files(dataset)
     older = _older(target, dataset, listed)

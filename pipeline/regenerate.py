@@ -1,5 +1,7 @@
 """One sample drawn again, alone, and compared with what the run holds."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +15,9 @@ from pipeline.commit import UnitSink, sound_marker, table_name
 from pipeline.partitions import partition_of
 from pipeline.plan import Pipeline
 from pipeline.store import Store
+from pipeline.survey import Survey
 from pipeline.tables import Reader
+from pipeline.threads import hold_threads
 from pipeline.work import device_of
 
 STAGE = "sketches"
@@ -33,9 +37,12 @@ class Redrawn:
     same: bool | None
 
 
-def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
-    """Draw a sample of a run again into `redrawn/<sample id>.<format>`, from the run's labels, or from the id where they are gone."""
-    unit = _unit_of(pipeline, sample_id)
+def regenerate(pipeline: Pipeline, store: Store, sample_id: str, packed: Callable[[str], bytes | None] = lambda _: None) -> Redrawn:
+    """Draw a sample of a run again into `redrawn/<sample id>.<format>`, from the run's labels, or from the id where they are gone.
+
+    packed: gives the picture that the run's shards hold of a sample, to compare with where its table was cleaned.
+    """
+    unit = _unit_of(pipeline, store, sample_id)
     stage_class = pipeline.by_name[STAGE]
     reader, ids = Reader(pipeline, store), pa.chunked_array([[sample_id]])
     columns = (*stage_class.reads, "pose")
@@ -46,6 +53,7 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     stage = stage_class(pipeline.configs[STAGE])
     device = device_of(pipeline, STAGE)
     stage.setup(device)
+    hold_threads(stage)
     marker = sound_marker(store, STAGE, unit)
     stage.recall(marker.environment if marker else {})
     ctx = Context(pipeline.recipe.seed, STAGE, unit, UnitSink(store), device, pa.table({}))
@@ -54,7 +62,7 @@ def regenerate(pipeline: Pipeline, store: Store, sample_id: str) -> Redrawn:
     name = f"redrawn/{sample_id}.{made['image_format']}"
     store.write(name, made["image"])
     prompt = prompt_of(given["style"], made["appearance"], given["motion"])
-    held = _held(reader, unit, ids) if marker else None
+    held = _held(reader, unit, ids, packed) if marker else None
     same = None if held is None else held == made["image"]
     return Redrawn(name, prompt, made["generator"], pipeline.recipe.seed, made["noise_seed"], given["pose"], same)
 
@@ -65,21 +73,28 @@ def _made_alone(pipeline: Pipeline, sample_id: str) -> pa.Table:
     for kind in pipeline.stages[: pipeline.stages.index(pipeline.by_name[STAGE])]:
         stage = kind(pipeline.configs[kind.name])
         stage.setup("cpu")
+        hold_threads(stage)
         known = widened(known, stage, pipeline.recipe.seed)
         if reason := known["reason"][0].as_py():
             raise UserError(f"{sample_id}: rejected by the stage {kind.name}: {reason}")
     return known
 
 
-def _unit_of(pipeline: Pipeline, sample_id: str) -> str:
+def _unit_of(pipeline: Pipeline, store: Store, sample_id: str) -> str:
     style, _, number = sample_id.rpartition("-")
-    if style not in pipeline.recipe.styles or not number.isdigit():
+    if style not in pipeline.recipe.styles or not re.fullmatch("[0-9]{6}|[1-9][0-9]{6,}", number):
         raise UserError(f"{sample_id}: not a sample id of this recipe; expected one such as {pipeline.recipe.styles[0]}-000000")
-    return partition_of(sample_id, pipeline.recipe.partition_size).name
+    unit = partition_of(sample_id, pipeline.recipe.partition_size).name
+    if all(planned.name != unit for planned in Survey(pipeline, store).units([STAGE])):
+        raise UserError(f"{sample_id}: not among the samples that {store.url} is to hold")
+    return unit
 
 
-def _held(reader: Reader, unit: str, ids: pa.ChunkedArray) -> bytes | None:
-    """The run's own picture of the sample, None where its table is gone or the sample never came so far."""
-    if not reader.store.exists(table_name(STAGE, unit)) or ids[0].as_py() not in reader.ids(reader.pipeline.by_name[STAGE], unit):
+def _held(reader: Reader, unit: str, ids: pa.ChunkedArray, packed: Callable[[str], bytes | None]) -> bytes | None:
+    """The run's own picture of the sample: in its table, or where that was cleaned in its shard. None where the sample never came so
+    far, or its picture was not kept."""
+    if not reader.store.exists(table_name(STAGE, unit)):
+        return packed(ids[0].as_py())
+    if ids[0].as_py() not in reader.ids(reader.pipeline.by_name[STAGE], unit):
         return None
     return reader.gather(("image",), unit, ids)["image"][0].as_py()

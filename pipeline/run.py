@@ -176,9 +176,14 @@ class _Runner:
         self._count += 1
         self.survey.finished(unit, row.pop("lineage"), row)
         self.progress.unit(row)
-        if unit.stage == "select":
-            self.progress.surplus = outcomes(self.survey).get("surplus", 0)
+        self._tell_selected([unit.stage])
         self._check_ceiling(f"; the last in stage {row['stage']}, unit {row['unit']}")
+
+    def _tell_selected(self, stages: Iterable[str]) -> None:
+        """Let the progress display know what the selection, if it is among the stages, has made of all samples."""
+        if "select" in stages:
+            counts = outcomes(self.survey)
+            self.progress.kept, self.progress.surplus = counts.get("kept", 0), counts.get("surplus", 0)
 
     def _check_ceiling(self, last: str = "") -> None:
         failed, ceiling = self.progress.failed(), self.pipeline.recipe.run.failed_ceiling
@@ -201,6 +206,7 @@ class _Runner:
                     count.update(units=1, made=state.made, rejected=state.rejected, failed=state.failed)
         for stage, count in counts.items():
             self.progress.plan(stage, count, afresh=self.pipeline.by_name[stage].scope == "dataset")
+        self._tell_selected(counts)
         self._check_ceiling()
 
 

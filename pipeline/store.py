@@ -42,6 +42,7 @@ class Store:
         if self.is_local and _ONE_SLASH.match(url):
             raise UserError(f"{url}: neither a folder nor an address; did you mean {url.replace(':/', '://', 1)}?")
         self.is_memory = isinstance(self.fs, MemoryFileSystem)
+        self.parts_large_objects = bool({"s3", "gs"} & set(_protocols(self.fs)))
         self.address = self.root if self.is_local else url  # the same place, whatever folder a process works in
 
     def path(self, name: str) -> str:
@@ -74,7 +75,7 @@ class Store:
 
     def put(self, name: str, data: bytes, **conditions) -> None:
         """One request that makes a whole object; on object stores only. Large ones too, so that none is ever seen in parts."""
-        self.fs.pipe_file(self.path(name), data, **({} if self.is_memory else {"chunksize": ONE_PUT}), **conditions)
+        self.fs.pipe_file(self.path(name), data, **({"chunksize": ONE_PUT} if self.parts_large_objects else {}), **conditions)
 
     def stage(self, name: str) -> "StagedFile":
         """A file to fill, seal and later publish under `name`."""
@@ -105,6 +106,10 @@ class Store:
         for path in left:
             Path(path).unlink(missing_ok=True)
         return len(left)
+
+
+def _protocols(fs: fsspec.AbstractFileSystem) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def _left_in(folder: str) -> Iterator[str]:

@@ -46,4 +46,4 @@ def clean_run(pipeline: Pipeline, store: Store) -> int:
             raise UserError(f"{store.url}: not cleaned, {problems[0]}" + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
         stages = [s.name for s in pipeline.segments[0].stages]
         markers = (sound_marker(store, stage, unit) for stage in stages for unit in committed(store, stage))
-        return sum(clean(store, m) for m in markers if m and not m.cleaned)
+        return sum(clean(store, m) for m in markers if m)

@@ -18,6 +18,7 @@ from pipeline.partitions import Partition
 from pipeline.plan import Pipeline, Unit
 from pipeline.store import Store
 from pipeline.tables import Inputs, Reader
+from pipeline.threads import hold_threads
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Worker:
     def do(self, task: Task, trying: Trying = lambda low, high: None) -> dict:
         """Process and commit one unit; returns its row of the event log and its lineage. Announces each call by `trying(low, high)`."""
         stage, began = self._stage(task), time.monotonic()
+        hold_threads(stage)
         if stage.made_with():
             stage.recall(self._recorded(task))
         decisions = self._decisions(task, type(stage))
@@ -134,7 +136,7 @@ class Worker:
         sink.add_table(table_name(task.stage, task.name), table)
         if failures:
             sink.add_table(failed_name(task.stage, task.name), failed_table(given, failures, task.stage))
-        rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table), "failed": len(failures)}
+        rows = {"given": len(given), "made": len(table), "rejected": rejected_in(table, task.stage), "failed": len(failures)}
         made_by = environment(stage, self._device(task))
         marker = Marker(task.stage, task.name, task.fingerprint, task.declared, task.inputs, sink.files(), rows, made_by)
         sink.publish(marker)
@@ -165,10 +167,15 @@ def checked(stage: Stage, given: pa.Table, made: pa.Table) -> pa.Table:
     return made.replace_schema_metadata(stage.writes.metadata).cast(stage.writes)
 
 
-def rejected_in(table: pa.Table) -> int:
-    if "reason" not in table.schema.names or "outcome" in table.schema.names:
+def rejected_in(table: pa.Table, stage: str) -> int:
+    """How many samples the stage itself rejected; the table of a selection tells of those that others did, too."""
+    if "outcome" in table.schema.names:
+        thrown = pc.and_(pc.equal(table["outcome"], "rejected"), pc.equal(table["stage"], stage))
+    elif "reason" in table.schema.names:
+        thrown = pc.not_equal(table["reason"], "")
+    else:
         return 0
-    return pc.sum(pc.not_equal(table["reason"], "")).as_py() or 0
+    return pc.sum(thrown).as_py() or 0
 
 
 def failed_table(given: pa.Table, failures: list[Failure], stage: str) -> pa.Table:

@@ -15,10 +15,10 @@ from stages.wholefile import write_atomically
 _WORDS = "skep"
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], words: dict) -> None:
-    """Tensors by name, and `words` as JSON in the header: one file, so that they cannot disagree."""
+def write_tensors(path: Path, tensors: dict[str, Tensor], words: dict, shared: bool = False) -> None:
+    """Tensors by name, and `words` as JSON in the header: one file, so that they cannot disagree. shared: as write_atomically has it."""
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(flat, {_WORDS: json.dumps(words, sort_keys=True)}))
+    write_atomically(path, save(flat, {_WORDS: json.dumps(words, sort_keys=True)}), shared)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:

@@ -22,7 +22,10 @@ import numpy as np
 import psutil
 
 from estimator.data import SkepDataset, Sketches
+from manifests.arrays import pack, unpack
+from manifests.dataset import Dataset
 from manifests.sample import encode_sample, sealed
+from stages.shards.check import check_dataset
 from stages.shards.tar import BLOCK, BadShard, write_end, write_member
 from tests.estimator.figures import stick_row, write_index
 
@@ -111,6 +114,7 @@ def crafted() -> dict[str, Callable[[], bytes]]:
         "long json": lambda: packed(resealed(members, json=b'{"a":"' + b"x" * (1 << 17) + b'"}')),
         "json of numbers": lambda: packed(resealed(members, json=b"[1" + b"0" * 5000 + b"]")),
         "words of another": lambda: packed(resealed(members, json=members[4][1][:-76] + b"}")),
+        "numbers that are none": lambda: packed(resealed(members, npz=_not_finite(members[2][1]))),
         "future version": lambda: packed(resealed(members, json=b'{"schema_version":99}')),
         "dotted key": lambda: packed([(name.replace("ink-000000", "ink-0.5"), data) for name, data in members]),
         "interleaved": lambda: packed([members[i] for i in (0, 3, 1, 4, 2, 5)]),
@@ -123,6 +127,13 @@ def crafted() -> dict[str, Callable[[], bytes]]:
         "gzip": lambda: zlib.compress(packed(members)),
         "empty": lambda: b"",
     }
+
+
+def _not_finite(npz: bytes) -> bytes:
+    """The label arrays with a NaN in the pose and infinity in the depth."""
+    arrays = unpack(npz)
+    arrays["pose"][0], arrays["joints3d"][1, 2] = np.nan, np.inf
+    return pack(arrays)
 
 
 def _claiming(shard: bytes, size: int) -> bytes:
@@ -196,10 +207,11 @@ def _noised(data: bytes, rng: random.Random) -> bytes:
 
 
 def outcome(folder: Path, shard: bytes, check: bool) -> str:
-    """`read`, `refused`, or what else came out, of the stream and of the samples by number."""
+    """`read`, `refused`, or what else came out, of the stream, of the samples by number and of the check of the whole dataset."""
     (folder / NAME).write_bytes(shard)
     said = set()
-    for read in (lambda: list(SkepDataset(folder, check=check)), lambda: list(_by_number(folder))):
+    whole = lambda: list(check_dataset(Dataset(folder)))  # noqa: E731
+    for read in (lambda: list(SkepDataset(folder, check=check)), lambda: list(_by_number(folder)), whole):
         try:
             with soon():
                 read()

@@ -1,6 +1,7 @@
 """Reviewers' decisions: saved whole, named by a rerun as what changed, followed by the selection."""
 
 import json
+from multiprocessing import get_context
 
 import pytest
 from hypothesis import given
@@ -50,12 +51,26 @@ def test_the_file_follows_from_the_decisions_alone(tmp_path_factory, made):
     assert (store.read(FILE) if made else b"") == (other.read(FILE) if wanted else b"")
 
 
+def _decide_all(folder, names):
+    store = Store(folder)
+    for name in names:
+        decide(store, name, KEEP)
+
+
+def test_two_reviewers_lose_nothing(tmp_path):
+    names = [f"ink-{n:06d}" for n in range(80)]
+    with get_context("spawn").Pool(2) as pool:
+        pool.starmap(_decide_all, [(str(tmp_path), names[::2]), (str(tmp_path), names[1::2])])
+    assert read_decisions(Store(str(tmp_path))) == dict.fromkeys(names, KEEP)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         (b'{"sample_id": "a", "decision": "keep"}\n{"sample_id"', "line 2: expected"),
         (b'{"sample_id": "a", "decision": "maybe"}\n', "line 1: the decision is 'maybe', expected keep or reject"),
         (b"[]\n", "line 1: expected"),
+        (b"[" * 100_000 + b"\n", "line 1: expected"),
         (b"\xff\n", "is not text"),
     ],
 )
@@ -84,7 +99,7 @@ def test_decisions_are_followed_and_taken_back(made):
     decide(store, kept, "")
     decide(store, unlucky, "")
     assert _run(folder) == before
-    assert {name: digest for name, digest in tree(folder).items() if name != FILE} == plain
+    assert {name: digest for name, digest in tree(folder).items() if not name.startswith("review/")} == plain
 
 
 def test_a_decision_about_nothing_known_changes_no_verdict(made):

@@ -149,6 +149,11 @@ def test_a_push_is_checked_there_and_goes_on(smoke_run, tmp_path, s3, scheme):
     assert Dataset(url).index == dataset.index
 
 
+def test_over_http_nothing_is_pushed(smoke_run):
+    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9/there: nothing can be written over HTTP; name a folder or an object store"):
+        push(Dataset(smoke_run), "http://127.0.0.1:9/there", lambda line: None)
+
+
 @pytest.mark.parametrize("scheme", ["folder", "memory"])
 def test_of_an_older_dataset_nothing_stays_beside_the_new_one(smoke_run, tmp_path, scheme):
     url = {"folder": str(tmp_path / "there"), "memory": f"memory://{tmp_path.name}-older"}[scheme]

@@ -14,7 +14,7 @@ from manifests.skeleton import STYLES
 from manifests.stage import Config, Context
 from stages.filters.calibrate import SHARES, lost, thresholds
 from stages.filters.calibration import BUNDLED_FILE, detector_digest, read_calibration
-from stages.filters.evaluate import DEFECTS, SEED, evaluate
+from stages.filters.evaluate import DEFECTS, SEED, evaluate, fit
 from stages.filters.ink import check
 from stages.filters.stage import Filter
 from stages.pictures import UNREADABLE, decode, png
@@ -146,6 +146,18 @@ def test_planted_defects_are_counted(stage, tmp_path, monkeypatch, capsys):
     assert told["caught"]["blank"] == told["caught"]["duplicate"] == told["caught"]["another style"] == 1 and told["lost"] < 0.5
     assert {path.stem for path in tmp_path.iterdir()} == {"clean", *(defect.replace(" ", "-") for defect in DEFECTS)}
     assert "blank: blank 2" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_bundled_filter_keeps_its_promise(stage):
+    assert fit(evaluate(stage, Duplicates(), 200, SEED, None))
+
+
+def test_a_filter_that_misses_a_defect_or_loses_drawings_is_not_fit():
+    caught = dict.fromkeys(DEFECTS, 0.95)
+    assert fit({"caught": caught, "lost": 0.1})
+    assert not fit({"caught": caught | {"blank": 0.94}, "lost": 0.0}) and not fit({"caught": caught, "lost": 0.11})
 
 
 def test_preview_is_the_picture(stage):

@@ -1,7 +1,10 @@
 """Libraries of drawings: who drew them, what is in them, who learns from them."""
 
+from multiprocessing import get_context
+
 import numpy as np
 import pytest
+import torch
 
 from estimator.data import Sketches
 from manifests.dataset import Dataset
@@ -12,6 +15,8 @@ from stages.library import draw, from_shards
 from stages.library.chunks import Chunk, chunk_path, chunks_of, claim, label_of
 from stages.library.studio import recipe_of
 from stages.sketches.generator.library import Library
+from stages.tensorfile import read_tensors, write_tensors
+from stages.wholefile import write_json
 from tests.estimator.figures import SIZE, write_dataset
 
 RECIPE = recipe_of(draw.SEED, 128)
@@ -48,6 +53,22 @@ def test_what_is_drawn_is_left_and_what_lacks_is_drawn_alike(drawn, tmp_path):
     for other, each in ((recipe_of(draw.SEED + 1, 128), 1), (recipe_of(draw.SEED, 256), 1), (RECIPE, 2)):
         with pytest.raises(UserError, match="drawn from another recipe"):
             draw.fill(drawn, other, {}, each=each)
+
+
+def _write_often(folder):
+    for number in range(60):
+        claim(folder, "somebody")
+        write_json(folder / "library.json", {"drawn_by": "somebody"}, shared=True)
+        write_tensors(chunk_path(folder, "train", "00000"), {"x": torch.full((4096,), number)}, {}, shared=True)
+
+
+def test_several_processes_fill_one_library(tmp_path):
+    """They may write the same file in the same instant: it is whole at any time, and nobody's is lost."""
+    with get_context("spawn").Pool(2) as pool:
+        pool.map(_write_often, [tmp_path, tmp_path])
+    tensors, _ = read_tensors(chunk_path(tmp_path, "train", "00000"))
+    assert label_of(tmp_path) == "somebody" and len(tensors["x"].unique()) == 1
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_as_many_chunks_are_read_as_are_asked_for(drawn, tmp_path):

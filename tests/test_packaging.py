@@ -5,6 +5,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from pipeline import doctor
+
 ROOT = Path(__file__).parent.parent
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
@@ -20,6 +22,13 @@ def _build(folder: Path) -> Path:
         (source / name).write_bytes((ROOT / name).read_bytes())
     subprocess.run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)], check=True)
     return next(folder.glob("skep-*.whl"))
+
+
+def test_a_driver_that_hangs_is_as_good_as_none(monkeypatch):
+    monkeypatch.setattr(doctor, "PATIENCE_S", 1)
+    monkeypatch.setattr(doctor, "GL_PROBE", "while True: pass")
+    name, fine, said = doctor._gl()
+    assert (name, fine) == ("gl", False) and "pyrender cannot render" in said
 
 
 def test_wheel_holds_data_and_no_tests_and_runs(tmp_path):

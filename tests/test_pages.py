@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from manifests.dataset import Dataset
+from manifests.dataset import CARD, PREVIEW, Dataset
 from manifests.errors import UserError
 from manifests.recipe_files import load_recipe
 from pipeline.run import run
@@ -127,6 +127,19 @@ def test_damaged_verdicts_and_swapped_shards_are_found(folder, tmp_path):
     problems = list(check_dataset(Dataset(copy)))
     assert [p.split(str(copy))[1][1:7] for p in problems[:3]] == ["verdic", "train-", "train-"]
     assert "is whole, but not the shard that the index names" in problems[1]
+
+
+def test_strangers_and_changed_pages_are_found(folder, tmp_path):
+    copy = _copy(folder, tmp_path)
+    shutil.copy(copy / "val-000000.tar", copy / "train-000009.tar")
+    shutil.copy(copy / "verdicts/000000.parquet", copy / "verdicts/000009.parquet")
+    for name in ("notes.txt", "train.tar.gz"):
+        (copy / name).write_text("of the user's own")
+    (copy / CARD).write_text("another")
+    (copy / PREVIEW).write_bytes(b"")
+    assert [p.removeprefix(f"{copy}/").partition(":")[0].partition(" ")[0] for p in check_dataset(Dataset(copy))] == [
+        "train-000009.tar", "verdicts/000009.parquet", CARD, PREVIEW,
+    ]  # fmt: skip
 
 
 def test_a_shard_of_the_other_split_is_found(folder, tmp_path):

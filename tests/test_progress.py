@@ -14,6 +14,15 @@ def test_a_stage_tells_its_rate_and_what_is_left():
     assert Tally(units=5, planned=5).said(12.0) == "5/5"  # by an earlier launch
 
 
+def test_the_table_shows_what_the_selection_kept(tmp_path):
+    with Progress(["filter", "select"], Store(str(tmp_path))) as progress:
+        progress.plan("filter", Counter(planned=2, units=2, made=16, rejected=5), afresh=True)
+        progress.plan("select", Counter(planned=1, units=1, made=18, rejected=2, failed=0), afresh=True)
+        progress.kept, progress.surplus = 6, 3
+        columns = {column.header: list(column.cells) for column in progress.table().columns}
+    assert (columns["passed"], columns["rejected"], columns["surplus"]) == (["11", "6"], ["5", "2"], ["0", "3"])
+
+
 def test_plain_lines_count_what_became_of_samples(tmp_path, capsys):
     with Progress(["poses", "select"], Store(str(tmp_path))) as progress:
         progress.plan("poses", Counter(planned=3, units=2, made=16, rejected=5, failed=1), afresh=True)

@@ -337,6 +337,19 @@ def test_titles_are_text_and_missing_parts_are_sentences(sticks, tmp_path):
 
 
 @needs_chromium
+def test_six_methods_are_told_apart(shown, tmp_path):
+    """As many as `make evaluate` judges: both baselines, the bundled model and the trained one, both also refined."""
+    methods = "[...'abcdef'].map((name, i) => [name, colour(METHODS[i % 4]), [1, 2, 3]])"
+    charts = (f"intervals('', '', [['all', {methods}.map(() => [1, 0, 2])]], {methods}, 'mm')", f"errors('', '', [0, 3], {methods}, 'mm')")
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(shown)
+        browser.wait(LOADED)
+        for chart in charts:
+            signs = browser.ask(f"[...({chart}).querySelectorAll('.legend svg')].map(sign => sign.innerHTML)")
+            assert len(set(signs)) == 6
+
+
+@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
 def test_it_fits_phones_and_desks(shown, tmp_path, width, height, scheme):

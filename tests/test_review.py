@@ -69,9 +69,51 @@ def test_samples_are_found_by_style_state_and_score(server):
     assert [row["scores"]["oks"] for row in _samples(server, score="oks", low=low, high=high)["rows"]] == [
         s for s in scores if low <= s <= high
     ]
-    assert _samples(server, offset=4, limit=3)["rows"] == every[4:7]
-    for asked in ("low=much", "offset=nan", "limit=inf", "high=1e999999999"):
+    for asked in ("low=much", "limit=nan", "limit=inf", "high=1e999999999", "after=stick-999999", "before=ink"):
         assert _ask(server, "GET", f"/samples?{asked}")[0] == 400
+
+
+def _ids(page):
+    return [row["sample_id"] for row in page["rows"]]
+
+
+@pytest.mark.parametrize("score", ["", "oks"])
+def test_pages_follow_the_sample_at_their_end(session, score):
+    every = _ids(session.page({"score": score}))
+    ahead = session.page({"score": score, "after": every[3], "limit": "3"})
+    assert (_ids(ahead), ahead["offset"], ahead["total"]) == (every[4:7], 4, len(every))
+    back = session.page({"score": score, "before": every[5], "limit": "3"})
+    assert (_ids(back), back["offset"]) == (every[2:5], 2)
+    assert _ids(session.page({"score": score, "before": every[1], "limit": "3"})) == every[:1]
+    assert not _ids(session.page({"score": score, "after": every[-1]})) and not _ids(session.page({"score": score, "before": every[0]}))
+
+
+def test_no_sample_is_passed_over_while_decisions_empty_the_filter(session):
+    asked, seen = {"state": "undecided", "limit": "3"}, []
+    every = _ids(session.page({}))
+    while page := _ids(session.page(asked)):
+        for sample_id in page:
+            session.decide(sample_id, KEEP)
+        seen += page
+        asked["after"] = page[-1]
+    assert seen == every
+
+
+def test_what_could_not_be_saved_is_said_and_not_remembered(server, session, store, monkeypatch):
+    a = _samples(server)["rows"][0]["sample_id"]
+    session.decide(a, KEEP)
+    with monkeypatch.context() as full:
+        full.setattr(Store, "write", _refuse)
+        status, said, _ = _ask(server, "POST", "/decide", {"sample_id": a, "decision": REJECT}, X_Skep_Token=server.token)
+        assert (status, said) == (500, b"not saved: No space left on device")
+        assert _ask(server, "POST", "/undo", {}, X_Skep_Token=server.token)[0] == 500
+    assert read_decisions(store) == {a: KEEP}
+    session.undo()
+    assert read_decisions(store) == {} == session.undo()
+
+
+def _refuse(*_):
+    raise OSError(28, "No space left on device")
 
 
 def test_pictures_and_labels_are_those_of_the_sample(server):
@@ -169,6 +211,24 @@ def test_a_reviewer_works_by_keys_in_a_browser(server, store, tmp_path):
         browser.wait("document.getElementById('score').value == 'ink'")
         assert browser.ask("document.getElementById('message').textContent") == ""
     assert read_decisions(store) == {ids[0]: KEEP, ids[1]: REJECT, ids[3]: KEEP}
+
+
+@pytest.mark.skipif(not PROGRAM, reason="no Chromium on this machine")
+def test_a_reviewer_who_looks_at_the_undecided_sees_all_of_them(server, session, store, tmp_path):
+    ids = _ids(session.page({}))
+    shown = "document.querySelector('.cell.here figcaption')?.textContent.slice(0, {}) == '{}'"
+    with Browser(tmp_path / "profile") as browser:
+        browser.open(f"{server.url}?page=4")
+        browser.wait("document.querySelectorAll('.cell').length == 4")
+        browser.ask("(s => { s.value = 'undecided'; s.dispatchEvent(new Event('change')) })(document.getElementById('state'))")
+        browser.wait("document.getElementById('state').value == 'undecided'")
+        for sample_id in ids[:9]:
+            browser.wait(shown.format(len(sample_id), sample_id))
+            browser.press("k")
+        browser.wait(shown.format(len(ids[9]), ids[9]))
+        browser.press("ArrowLeft", "ArrowLeft")  # what lies before is decided
+        browser.wait(f"document.querySelectorAll('.cell.keep').length == 1 && {shown.format(len(ids[8]), ids[8])}")
+    assert read_decisions(store) == dict.fromkeys(ids[:9], KEEP)
 
 
 def _keep(browser: Browser, name: str) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,6 +21,7 @@ from pipeline.status import status
 from pipeline.store import Store
 from pipeline.survey import Survey
 from pipeline.verify import clean_run, verify
+from pipeline.work import rejected_in
 from tests.conftest import tree
 from tests.toy import SPECS, specs, toy_recipe
 
@@ -34,7 +36,7 @@ def _outcomes(folder):
 
 
 def test_what_a_recipe_will_take():
-    rates = "plan.seconds_per_sample={poses: 3.6, index: 36}"
+    rates = "plan.seconds_per_sample={poses: 3.6, projections: 0, sketches: 0, filter: 0, select: 0, shards: 0, index: 36}"
     recipe = load_recipe("demo", ["poses.count=600", "shards.samples=100", "split.val=0.2", "plan.bytes_per_sample=50000", rates])
     asked = cost(Pipeline(recipe), None)
     assert (asked.samples, asked.shards, asked.gigabytes, asked.gpu_hours, asked.measured) == (600, 5 + 2, 0.03, 0, ())
@@ -47,7 +49,9 @@ def test_what_a_recipe_will_take():
     assert 3 * small < large < 4 * small and small / 2 < squeezed < small
     on_gpu = load_recipe("demo", ["poses.count=600", "sketches.diffusion.device=cuda", "plan.seconds_per_sample={sketches: 6}"])
     asked = cost(Pipeline(on_gpu), None)
-    assert (asked.cpu_hours, asked.gpu_hours) == (0, pytest.approx(asked.planned * 6 / 3600))
+    usual = cost(Pipeline(load_recipe("demo", ["poses.count=600"])), None).seconds
+    assert asked.seconds == usual | {"sketches": 6}  # a recipe that names some rates leaves the others as they are
+    assert asked.gpu_hours == pytest.approx(asked.planned * 6 / 3600) and asked.cpu_hours > 0
 
 
 def test_workers_and_order_change_no_byte(tmp_path):
@@ -259,6 +263,27 @@ def test_a_dataset_stays_whole_until_its_shards_are_made_again(tmp_path):
     assert _dataset(tmp_path) == before
     _run(tmp_path, other, until="shards")
     assert not (tmp_path / "dataset/dataset.json").exists()
+
+
+def test_clean_goes_on_after_a_kill(tmp_path):
+    recipe = toy_recipe(run__workers=0)
+    _run(tmp_path, recipe)
+    (table,) = sorted(tmp_path.glob("sketches/ink-p00000.parquet"))
+    data = table.read_bytes()
+    assert clean_run(Pipeline(recipe, SPECS), Store(str(tmp_path))) > 0
+    table.write_bytes(data)  # as if killed between the marker's word and the deed
+    assert clean_run(Pipeline(recipe, SPECS), Store(str(tmp_path))) == len(data) and not table.exists()
+    assert clean_run(Pipeline(recipe, SPECS), Store(str(tmp_path))) == 0
+
+
+def test_a_stage_counts_what_it_rejects_itself():
+    assert rejected_in(pa.table({"value": [1, 2]}), "poses") == 0
+    assert rejected_in(pa.table({"reason": ["", "too small", "unlucky"]}), "filter") == 2
+    rows = [("kept", "", ""), ("rejected", "filter", "x"), ("rejected", "select", "a copy"), ("failed", "select", "x"), ("surplus", "", "")]
+    outcome, stage, reason = map(list, zip(*rows, strict=True))
+    assert rejected_in(pa.table({"outcome": outcome, "stage": stage, "reason": reason}), "select") == 1
+    empty = pa.schema(dict.fromkeys(("outcome", "stage", "reason"), pa.string())).empty_table()
+    assert rejected_in(empty, "select") == 0
 
 
 def test_clean_takes_tables_that_no_recipe_asks_for(tmp_path):

@@ -15,8 +15,6 @@ from multiprocessing.connection import Connection
 from manifests.errors import UserError, first_line
 from manifests.recipe import Recipe
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
 
 @dataclass(frozen=True)
 class Job:
@@ -65,19 +63,10 @@ def main() -> None:
     try:
         job = Job.from_bytes(conn.recv_bytes())
         worker = Worker(Pipeline(Recipe.model_validate_json(job.recipe), job.specs), Store(job.url))
-        limit_threads(1)
         while True:
             conn.send_bytes(_do(worker, Task.from_bytes(conn.recv_bytes()), conn).to_bytes())
     except (EOFError, OSError):
         return
-
-
-def limit_threads(threads: int) -> None:
-    """Hold the libraries that stages have loaded to their share of the machine."""
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
 
 
 def _do(worker, task, conn: Connection) -> Message:

@@ -8,7 +8,8 @@ import time
 from multiprocessing.connection import Connection
 
 from manifests.recipe import Run
-from pipeline.executors.child import THREADS, Job
+from pipeline import threads
+from pipeline.executors.child import Job
 from pipeline.work import Task
 
 
@@ -52,4 +53,4 @@ class Child:
 
 def _environment() -> dict[str, str]:
     """One thread a worker, and the modules that this process can import."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)} | dict.fromkeys(THREADS, "1")
+    return os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)} | dict.fromkeys(threads.ENVIRONMENT, "1")

@@ -60,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing here")
         except UserError as e:
             self._refuse(HTTPStatus.BAD_REQUEST, str(e))
+        except OSError as e:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"not saved: {e.strerror or e}")
 
     def _get(self) -> tuple[str, bytes]:
         address, session = urlsplit(self.path), self.server.session

@@ -1,6 +1,7 @@
 """What a reviewer does: look through samples by style, verdict and score; decide, and take back. No HTTP here."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict
 from threading import Lock
@@ -24,16 +25,23 @@ class Session:
         self._lock = Lock()
 
     def page(self, asked: Mapping[str, str]) -> dict:
-        """Samples that match, `limit` of them from `offset` on. Keys: style, state, reason, score, low, high, offset, limit.
+        """Samples that match, `limit` of them. Keys: style, state, reason, score, low, high, after, before, limit.
 
-        state: passed, rejected, keep, reject or undecided. With a score, the lowest come first.
+        state: passed, rejected, keep, reject or undecided. With a score, the lowest come first. after, before: the sample that they
+        follow or precede in this order, whether it matches itself or does no more, now that it is decided.
         """
-        found = [s for s in self.samples.by_id.values() if self._matches(s, asked)]
         score = asked.get("score", "")
-        found.sort(key=lambda s: (s.scores.get(score, 0.0), s.sample_id))
-        first, limit = _number(asked, "offset", 0), min(_number(asked, "limit", 60), MOST)
-        rows = [self._shown(s) for s in found[int(first) : int(first + limit)]]
-        return {"total": len(found), "offset": int(first), "rows": rows, "decided": len(self._decisions)}
+        place = lambda sample: (sample.scores.get(score, 0.0), sample.sample_id)  # noqa: E731
+        found = sorted((s for s in self.samples.by_id.values() if self._matches(s, asked)), key=place)
+        limit = int(min(_number(asked, "limit", 60), MOST))
+        if "before" in asked:
+            end = bisect_left(found, place(self._named(asked["before"])), key=place)
+            first = max(0, end - limit)
+        else:
+            first = bisect_right(found, place(self._named(asked["after"])), key=place) if "after" in asked else 0
+            end = first + limit
+        rows = [self._shown(s) for s in found[first:end]]
+        return {"total": len(found), "offset": first, "rows": rows, "decided": len(self._decisions)}
 
     def choices(self) -> dict:
         """What can be asked for: styles, scores and reasons that occur, with the number of samples of each style and reason."""
@@ -44,21 +52,31 @@ class Session:
 
     def decide(self, sample_id: str, decision: str) -> dict:
         """KEEP, REJECT or, to decide nothing, an empty text; gives the sample as `page` does. Raises UserError for anything else."""
-        if sample_id not in self.samples.by_id or decision not in (KEEP, REJECT, ""):
-            raise UserError(f"expected the id of a sample and {KEEP}, {REJECT} or nothing, got {sample_id!r} and {decision!r}")
+        self._named(sample_id)
+        if decision not in (KEEP, REJECT, ""):
+            raise UserError(f"expected {KEEP}, {REJECT} or nothing, got {decision!r}")
         with self._lock:
-            self._undo.append((sample_id, self._decisions.get(sample_id, "")))
-            return self._save(sample_id, decision)
+            before = self._decisions.get(sample_id, "")
+            saved = self._save(sample_id, decision)
+            self._undo.append((sample_id, before))
+            return saved
 
     def undo(self) -> dict:
         """Take back the last decision of this session; empty where there is none."""
         with self._lock:
-            return self._save(*self._undo.pop()) if self._undo else {}
+            taken_back = self._save(*self._undo[-1]) if self._undo else {}
+            del self._undo[-1:]
+            return taken_back
 
     def _save(self, sample_id: str, decision: str) -> dict:
         decide(self._store, sample_id, decision)
         self._decisions = read_decisions(self._store)
         return {**self._shown(self.samples.find(sample_id)), "decided": len(self._decisions)}
+
+    def _named(self, sample_id: str) -> Sample:
+        if sample_id not in self.samples.by_id:
+            raise UserError(f"expected the id of a sample, got {sample_id!r}")
+        return self.samples.by_id[sample_id]
 
     def _shown(self, sample: Sample) -> dict:
         return {**asdict(sample), "decision": self._decisions.get(sample.sample_id, "")}

@@ -1,11 +1,13 @@
 """How many planted defects the filter catches: `python -m stages.filters.evaluate --each 200`; `make evaluate-filter`.
 
 Drawings of the renderer, of poses that neither the detector nor the calibration has seen, go through the filter as they are, and
-again with a defect planted in each. The last line is JSON: the share caught of each defect, and of clean drawings lost.
+again with a defect planted in each. The last line is JSON: the share caught of each defect, and of clean drawings lost. It ends with 1
+where less than 0.95 of any defect are caught, or more than 0.1 of clean drawings lost.
 """
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +29,7 @@ from stages.filters.stage import Filter
 from stages.pictures import decode, grid, png
 from stages.select import COPY
 
+LEAST_CAUGHT, MOST_LOST = 0.95, 0.1
 SEED = 8001  # of drawings that no calibration has seen
 DEFECTS = ("another pose", "limb erased", "second figure", "blank", "duplicate", "another style")
 _COLUMNS = ("sample_id", "style", "image", "joints2d", "visibility", "bbox")
@@ -97,6 +100,11 @@ def evaluate(stage: Filter, bounds: Duplicates, each: int, seed: int, show: Path
     return {"caught": {defect: share[defect] for defect in DEFECTS}, "lost": share["clean"]}
 
 
+def fit(figures: dict) -> bool:
+    """Whether a filter of these figures is good enough to ship."""
+    return min(figures["caught"].values()) >= LEAST_CAUGHT and figures["lost"] <= MOST_LOST
+
+
 def _report(reasons: dict[str, list[str]], rows: dict[str, list[dict]]) -> Iterator[str]:
     """Rejected of each kind by style, and the reasons given."""
     yield f"{'rejected of':<16}" + "".join(f"{style:>10}" for style in STYLES)
@@ -142,7 +150,9 @@ def main() -> None:
     recipe = load_recipe("demo", [f"{key}={value}" for key, value in given.items() if value])
     stage = Filter(Config(recipe, Filter.config))
     stage.setup("cpu")
-    print(json.dumps(evaluate(stage, recipe.select.duplicates, args.each, args.seed, args.show)))
+    figures = evaluate(stage, recipe.select.duplicates, args.each, args.seed, args.show)
+    print(json.dumps(figures))
+    sys.exit(not fit(figures))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def claim(library: Path, drawn_by: str) -> None:
     for split in SPLITS:
         (library / split).mkdir(parents=True, exist_ok=True)
     if not (library / _LABEL).exists():
-        write_json(library / _LABEL, {"drawn_by": drawn_by})
+        write_json(library / _LABEL, {"drawn_by": drawn_by}, shared=True)
     if label_of(library) != drawn_by:
         raise UserError(f"{library}: drawn from another recipe or by other stages; name another folder, or remove this one")
 
@@ -44,7 +44,7 @@ def write_chunk(path: Path, pictures: list[bytes], maps: list[bytes], arrays: di
     visibility (n, 16), boxes (n, 4) px, styles (n,); words: ids, appearance, motion."""
     (data, ends), (map_data, map_ends) = packed(pictures), packed(maps)
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-    write_tensors(path, {"pictures": data, "ends": ends, "maps": map_data, "map_ends": map_ends, **tensors}, words)
+    write_tensors(path, {"pictures": data, "ends": ends, "maps": map_data, "map_ends": map_ends, **tensors}, words, shared=True)
 
 
 class Chunk:

@@ -54,8 +54,11 @@ def fill(
 
 def _draw(job: tuple[Path, str, int, int, Recipe]) -> None:
     path, split, index, each, recipe = job
-    if not path.exists():  # another process may have been faster
-        _store(path, _studio(recipe.model_dump_json()).chunk(index, split, each), recipe.projections.size)
+    if path.exists():  # another process was faster
+        return
+    table = _studio(recipe.model_dump_json()).chunk(index, split, each)
+    if not path.exists():
+        _store(path, table, recipe.projections.size)
 
 
 @lru_cache(1)

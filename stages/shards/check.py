@@ -1,17 +1,20 @@
 """Is a dataset what its index says? Every byte of every file, every sample, and nothing on two sides of the split."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
-from manifests.dataset import Dataset, ShardFile
+from manifests.dataset import FILE, Dataset, ShardFile
 from manifests.errors import UserError
 from stages.same_pose import pose_vectors
 from stages.shards.leaks import Side, leaks, shared_poses
 from stages.shards.read import Packed, opened, packed_samples
 from stages.shards.tar import refuse
+
+_READ_AS_OURS = re.compile(r"(train|val)-.*\.tar|verdicts/.*\.parquet")
 
 
 class Findings:
@@ -37,6 +40,10 @@ def check_dataset(dataset: Dataset, held_out: Dataset | None = None) -> Iterator
     """A sentence for everything that is not as it should be. `held_out`: a dataset whose val samples nothing here may have been
     trained on; names of samples and sources mean nothing beyond their dataset, so it is the poses that are compared."""
     findings, others = Findings(), Findings()
+    yield from _strangers(dataset)
+    for page, sha256 in dataset.index.pages.items():
+        if dataset.exists(page):  # a dataset that was frozen goes without
+            yield from _differs(dataset, page, sha256)
     for verdicts in dataset.index.verdicts:
         yield from _differs(dataset, verdicts.file, verdicts.sha256)
     for shard in dataset.index.shards:
@@ -77,6 +84,15 @@ class _Hashed:
         data = self._file.read(size)
         self._hash.update(data)
         return data
+
+
+def _strangers(dataset: Dataset) -> Iterator[str]:
+    """Files that those who read a dataset by the names in its folder would take for its own."""
+    index = dataset.index
+    ours = {shard.shard for shard in index.shards} | {verdicts.file for verdicts in index.verdicts}
+    for name in dataset.names() + dataset.names("verdicts"):
+        if _READ_AS_OURS.fullmatch(name) and name not in ours:
+            yield f"{dataset.address(name)}: {FILE} does not name it, but others would read it as a part of the dataset"
 
 
 def _differs(dataset: Dataset, name: str, sha256: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """`dataset.json`: what the dataset holds and where it comes from; and the pages for people and machines that follow from it."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class IndexStage(Stage):
     """Dataset scope: the index of all shards, the verdict on every sample that was ever planned, card, Croissant, preview."""
 
     name = "index"
-    version = 6
+    version = 7
     scope = "dataset"
     config = ("name", "card", "styles", "poses", "projections", "sketches", "filter", "split", "val", "shards", "body")
     reads = tuple(SHARDS.names)
@@ -38,9 +39,9 @@ class IndexStage(Stage):
             CARD: card(index).encode(),
             CROISSANT: croissant(index),
             PREVIEW: preview(index, [row["previews"] for row in shards], lost).encode(),
-            FILE: index.to_bytes(),
         }
-        for name, data in pages.items():
+        known = index.model_copy(update={"pages": {name: hashlib.sha256(data).hexdigest() for name, data in pages.items()}})
+        for name, data in (pages | {FILE: known.to_bytes()}).items():
             with ctx.sink.open(name) as file:
                 file.write(data)
         return tallies

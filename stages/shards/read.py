@@ -61,9 +61,13 @@ def checked(sample: Packed) -> Packed:
 
 
 def opened(sample: Packed) -> tuple[dict, dict[str, np.ndarray]]:
-    """A sample's words and arrays. Raises BadShard."""
+    """A sample's words and arrays, all finite. Raises BadShard."""
     words = decoded(sample, "json", lambda: decode_words(sample.words, sample.sample_id))
-    return words, decoded(sample, "npz", lambda: unpack(sample.labels))
+    arrays = decoded(sample, "npz", lambda: unpack(sample.labels))
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            refuse(sample.shard, sample.offset, f"{name} of sample {sample.sample_id} is not finite")
+    return words, arrays
 
 
 def decoded(sample: Packed, name: str, work: Callable[[], Any]) -> Any:

@@ -1,12 +1,17 @@
 """`make evaluate-detector`, on a detector that knows the truth and errs where it is told to."""
 
 import numpy as np
+import pytest
 
 from manifests.skeleton import JOINTS, STYLES
-from stages.detector.detect import LEAST_SCORE, Detections
+from stages.detector.detect import LEAST_SCORE, Detections, load_detector
+from stages.detector.drawings import load_drawings
 from stages.detector.evaluate import contact_sheet, evenly, figures, judge, report
+from stages.library import draw
+from stages.library.studio import recipe_of
 from tests.detector.figures import drawings
 
+EACH = 60  # drawings of a style for the bundled detector
 HELD = drawings(13)  # three of the first style, two of the others
 
 
@@ -48,3 +53,13 @@ def test_what_is_told_is_what_was_found(monkeypatch):
 def test_drawings_are_taken_evenly():
     assert np.bincount(evenly(HELD, 2).styles).tolist() == [2] * 6
     assert np.bincount(evenly(HELD, None).styles).tolist() == [3, 2, 2, 2, 2, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_bundled_detector_reads_held_out_drawings(tmp_path):
+    """A little less than the figures of 1,080 drawings: these are few, the same whenever it is tested."""
+    draw.fill(tmp_path, recipe_of(draw.SEED, draw.SIZE), {"val": EACH * len(STYLES)}, workers=2, log=lambda _: None)
+    told = figures(judge(load_detector(), load_drawings(tmp_path, "val")))
+    assert np.mean(list(told["pck"].values())) > 0.85 and min(told["pck"].values()) > 0.8
+    assert told["style_accuracy"] >= 0.95 and told["box_iou"] >= 0.8 and told["figures_found"] > 0.97

@@ -11,11 +11,12 @@ from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, EulerDiscreteS
 from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.detector.crops import cut, square_matrix
+from stages.library.chunks import Chunk
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.distill import Teacher
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.real import add_real
-from stages.sketches.generator.train import Training
+from stages.sketches.generator.train import Training, main
 from stages.sketches.generator.train_unet import EARLY, PARTS, evenly
 from stages.tensorfile import read_tensors
 from tests.annotated.files import COCO, spread, write_character, write_coco
@@ -257,6 +258,68 @@ def test_real_drawings_join_the_library(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no char_cfg"):
         add_real(tmp_path / "real", str(tmp_path / "empty"), 32)
+
+
+@pytest.fixture
+def character(tmp_path):
+    """Writes a character, and gives the names of all that are taken over then."""
+
+    def write(*names):
+        for name in names:
+            write_character(tmp_path / "characters" / name, mask=name.startswith("a"))
+        add_real(tmp_path / "real", str(tmp_path / "characters"), 32, **QUIET)
+        chunks = sorted((tmp_path / "real").iterdir())
+        return chunks, [i for chunk in chunks for i in Chunk(chunk).words["ids"]]
+
+    return write
+
+
+def test_a_folder_that_changes_is_taken_over_as_it_is(character, tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.sketches.generator.real._AT_ONCE", 2)
+    first, ids = character("m1", "m2", "m3")
+    assert (len(first), len(ids)) == (2, 3)
+    grown, ids = character("a1")  # before the others, so that every chunk has other drawings
+    assert (len(grown), len(ids)) == (2, 4) and not {*grown} & {*first}
+    before = [path.stat().st_mtime_ns for path in grown]
+    assert [path.stat().st_mtime_ns for path in character()[0]] == before  # nothing has changed
+    for name in ("a1", "m1", "m2"):
+        shutil.rmtree(tmp_path / "characters" / name)
+    left, ids = character()
+    assert len(left) == len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("networks.condition=[8,16]", r"networks: condition has 2 levels and vae 3: they must be as many"),
+        ("networks.heads=7", "networks: heads 7 does not divide the width 8"),
+        ("networks.vae_groups=3", "networks: vae_groups 3 does not divide the width 8"),
+        ("networks.text_heads=3", "networks: text_heads 3 does not divide the width 16"),
+        ("networks.vae=[8,8,8,8,8,8]", "networks: condition has 3 levels"),
+        ("vae.crop=512", r"profile tiny: vae\.crop 512 is more than networks\.size 32"),
+        ("device=foo", "profile tiny: device: String should match"),
+    ],
+)
+def test_networks_that_do_not_fit_together_are_refused(change, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load_profile("tiny", [change])
+
+
+def test_what_cannot_be_trained_is_said_before_anything_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(Training, "prepare", lambda *_: pytest.fail("drawn"))
+    cases = {
+        "device: torch finds no GPU here; --set device=cpu": ("--profile", "gpu"),
+        "--drawings kids:/nowhere: no such file": ("--profile", "tiny", "--drawings", "kids:/nowhere"),
+        f"{tmp_path}/vae: not finished; run STAGE=vae first": ("--profile", "tiny", "--stage", "unet"),
+        f"{tmp_path}/unet: not finished; run STAGE=unet first": ("--profile", "tiny", "--stage", "distill"),
+        "STAGE=vae: a model that is fine-tuned keeps": ("--profile", "tiny", "--stage", "vae", "--start", str(tmp_path)),
+        f"{tmp_path / 'none'}": ("--profile", "tiny", "--start", str(tmp_path / "none")),
+    }
+    for sentence, more in cases.items():
+        monkeypatch.setattr("sys.argv", ["train", str(tmp_path), *more])
+        with pytest.raises(UserError) as refused:
+            main()
+        assert str(refused.value).startswith(sentence)
 
 
 def test_thin_lines_of_large_drawings_stay_whole():

@@ -74,7 +74,9 @@ function keys(entries) {
     element("li", {}, [shape("svg", { viewBox: "0 0 22 12", "aria-hidden": "true" }, mark(kind, 11, 6, colour, dashes)), name])));
 }
 
-const MARKS = ["circle", "square", "diamond", "triangle"];
+const MARKS = ["circle", "square", "diamond", "triangle"], DASHES = ["", "7 4", "2 3", "9 3 2 3", "12 5", "4 2"];
+// Of the methods, whose four colours come again: the fifth has another mark and dash than the first.
+const markOf = (k) => MARKS[(k + Math.floor(k / 4)) % 4], dashOf = (k) => DASHES[Math.floor(k / 4) % 6];
 function mark(kind, x, y, colour, dashes) {
   if (kind === "circle") return shape("circle", { cx: x, cy: y, r: 4.5, fill: colour });
   if (kind === "square") return shape("rect", { x: x - 4, y: y - 4, width: 8, height: 8, fill: colour });
@@ -191,7 +193,6 @@ function bars(title, about, rows, colour, head) {
 }
 
 // series: [name, colour, points [x, y]].
-const DASHES = ["", "7 4", "2 3", "9 3 2 3", "12 5", "4 2"];
 function lines(title, about, series, unit, side) {
   const points = series.flatMap(([, , some]) => some);
   const far = Math.max(...points.map((p) => p[0]), 1e-9), top = Math.max(...points.map((p) => p[1]), 1);
@@ -222,12 +223,12 @@ function intervals(title, about, groups, methods, unit) {
           if (!value || value[0] === null) return null;
           const y = i * band + 14 + k * 13;
           return [shape("path", { d: `M${x(value[1])} ${y}H${x(value[2])}`, stroke: methods[k][1], "stroke-width": 3, "stroke-opacity": 0.5 }),
-            mark(MARKS[k % 4], x(value[0]), y, methods[k][1])];
+            mark(markOf(k), x(value[0]), y, methods[k][1])];
         })])]);
   };
   const told = (value) => (value && value[0] !== null ? `${value[0]} (${value[1]} to ${value[2]})` : "–");
   return chart(title, about, draw, [["style", ...methods.map(([name]) => name)], ...groups.map(([name, values]) => [name, ...values.map(told)])],
-    methods.map(([name, colour], k) => [name, colour, MARKS[k % 4]]));
+    methods.map(([name, colour], k) => [name, colour, markOf(k)]));
 }
 
 // Share found over confidence; circles on the diagonal mean what they say.
@@ -248,10 +249,11 @@ function errors(title, about, bounds, methods, unit) {
   const edge = (i) => round(bounds[0] + i * step, 1);
   const draw = (width) => {
     const { x, y, parts } = plane(width, 280, bounds, [0, top], unit, "samples");
-    return canvas(width, 280, [parts, methods.map(([, colour, counts]) => shape("path", {
+    return canvas(width, 280, [parts, methods.map(([, colour, counts], k) => shape("path", {
       d: counts.map((n, i) => `${i ? "L" : "M"}${x(edge(i))} ${y(n)}H${x(edge(i + 1))}`).join(""), fill: "none", stroke: colour, "stroke-width": 2,
+      "stroke-dasharray": dashOf(k),
     }))]);
   };
   return chart(title, about, draw, [[unit, ...methods.map(([name]) => name)], ...methods[0][2].map((_, i) => [`${edge(i)} to ${edge(i + 1)}`, ...methods.map((m) => m[2][i])])],
-    methods.map(([name, colour]) => [name, colour, "line"]));
+    methods.map(([name, colour], k) => [name, colour, "line", dashOf(k)]));
 }

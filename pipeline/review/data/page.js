@@ -1,7 +1,7 @@
 // The review page: a contact sheet, a single view with the joints over it, and a key for everything.
 "use strict";
 
-const PAGE = 60;
+const PAGE = Number(new URLSearchParams(location.search).get("page")) || 60;
 // Bones and sides in the order of manifests/skeleton.py.
 const EDGES = [[0, 1], [1, 2], [2, 3], [3, 4], [1, 5], [5, 6], [6, 7], [1, 8], [8, 9], [9, 10], [10, 15], [1, 11], [11, 12], [12, 13], [13, 14]];
 const RIGHT = new Set([2, 3, 4, 8, 9, 10, 15]), LEFT = new Set([5, 6, 7, 11, 12, 13, 14]);
@@ -18,15 +18,16 @@ async function ask(path, body) {
   return answer.json();
 }
 
-async function load(from, at = 0) {
-  const ticket = ++asked;
-  const query = new URLSearchParams({ offset: from, limit: PAGE });
+// place: { after: id }, { before: id }, or of the first page nothing.
+async function load(place = {}, atEnd = false) {
+  const ticket = ++asked, query = new URLSearchParams({ ...place, limit: PAGE });
   for (const name of FILTERS) if ($(name).value) query.set(name, $(name).value);
   const page = await ask(`/samples?${query}`);
   if (ticket !== asked) return; // a later question has been asked meanwhile
+  if (!page.rows.length && Object.keys(place).length) return; // what was there matches no more
   ({ rows, total, offset, decided } = page);
   count();
-  here = Math.max(0, at < 0 ? rows.length - 1 : Math.min(at, rows.length - 1));
+  here = atEnd ? Math.max(0, rows.length - 1) : 0;
   $("sheet").replaceChildren(...rows.map(cell));
   await look();
 }
@@ -93,11 +94,14 @@ function facts(row, labels) {
 
 async function go(step) {
   const next = here + step;
-  if (next >= rows.length && offset + rows.length < total) return load(offset + PAGE);
-  if (next < 0 && offset > 0) return load(Math.max(0, offset - PAGE), -1);
+  if (next >= rows.length && offset + rows.length < total) return turnPage(1);
+  if (next < 0 && offset > 0) return turnPage(-1, true);
   here = Math.max(0, Math.min(rows.length - 1, next));
   await look();
 }
+
+// By the samples at its ends, not by their number: a decision may take samples of this page out of the filter.
+const turnPage = (way, atEnd) => load(way > 0 ? { after: rows.at(-1).sample_id } : { before: rows[0].sample_id }, atEnd);
 
 function show(row) {
   decided = row.decided;
@@ -132,7 +136,7 @@ async function toggle() {
 async function turn(name) {
   const select = $(name);
   select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
-  await load(0);
+  await load();
 }
 
 const row_length = () => getComputedStyle($("sheet")).gridTemplateColumns.split(" ").length;
@@ -141,7 +145,7 @@ const KEYS = {
   ArrowDown: () => go($("sheet").hidden ? 1 : row_length()), ArrowUp: () => go($("sheet").hidden ? -1 : -row_length()),
   k: () => decide("keep"), r: () => decide("reject"), u: undo, Enter: toggle, Escape: () => $("single").hidden || toggle(),
   j: () => $("overlay").classList.toggle("off"),
-  n: () => offset + PAGE < total && load(offset + PAGE), p: () => offset > 0 && load(Math.max(0, offset - PAGE)),
+  n: () => offset + rows.length < total && turnPage(1), p: () => offset > 0 && turnPage(-1),
   s: () => turn("style"), o: () => turn("score"), f: () => turn("state"),
 };
 
@@ -158,7 +162,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   then(KEYS[event.key]);
 });
-for (const name of FILTERS) $(name).addEventListener("change", () => { $(name).blur(); then(() => load(0)); });
+for (const name of FILTERS) $(name).addEventListener("change", () => { $(name).blur(); then(() => load()); });
 
 then(async () => {
   const { styles, reasons, scores, title } = await ask("/choices");
@@ -166,5 +170,5 @@ then(async () => {
   const option = ([value, count]) => new Option(count ? `${value} (${count})` : value, value);
   for (const [name, values] of [["style", Object.entries(styles)], ["reason", Object.entries(reasons)], ["score", scores.map((s) => [s])]])
     $(name).append(...values.map(option));
-  await load(0);
+  await load();
 });

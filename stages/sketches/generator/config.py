@@ -4,7 +4,7 @@ from importlib import resources
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from manifests.errors import UserError
 from manifests.recipe import Count, Section, Share, Weight
@@ -30,6 +30,20 @@ class Networks(Section):
     text_layers: Count
     text_heads: Count
     tokens: Annotated[int, Field(ge=8, le=77)] = Field(description="most tokens of a prompt")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Networks":
+        if len(self.condition) != len(self.vae):
+            raise ValueError(f"condition has {len(self.condition)} levels and vae {len(self.vae)}: they must be as many")
+        for name, parts, widths in (
+            ("vae_groups", self.vae_groups, self.vae), ("groups", self.groups, self.unet), ("heads", self.heads, self.unet),
+            ("text_heads", self.text_heads, (self.text_width,)),
+        ):  # fmt: skip
+            if odd := [width for width in widths if width % parts]:
+                raise ValueError(f"{name} {parts} does not divide the width {odd[0]}")
+        if self.size % (whole := 2 ** (len(self.vae) + len(self.unet) - 2)):
+            raise ValueError(f"size {self.size} is not a multiple of {whole}, which the levels of vae and unet halve it to")
+        return self
 
 
 class Stretch(Section):
@@ -100,12 +114,18 @@ class Profile(Section):
     each: Count = Field(10, description="drawings of each style in a chunk of the library")
     threads: Count = 2
     workers: Annotated[int, Field(ge=0)] = 0
-    device: str = "cpu"
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     dtype: Annotated[str, Field(pattern="^(float32|bfloat16)$")] = "bfloat16"
     networks: Networks
     vae: VaeStretch
     unet: UnetStretch
     distill: DistillStretch
+
+    @model_validator(mode="after")
+    def _shows_what_there_is(self) -> "Profile":
+        if self.vae.crop and self.vae.crop > self.networks.size:
+            raise ValueError(f"vae.crop {self.vae.crop} is more than networks.size {self.networks.size}")
+        return self
 
 
 def profile_names() -> list[str]:
@@ -125,7 +145,8 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
         return Profile.model_validate(data)
     except ValidationError as e:
         first = e.errors()[0]
-        raise UserError(f"profile {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where = [f"profile {name}", *([".".join(map(str, first["loc"]))] if first["loc"] else [])]
+        raise UserError(": ".join([*where, first["msg"].removeprefix("Value error, ")])) from None
 
 
 def _bundled() -> dict[str, dict]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from manifests.errors import command
+from manifests.errors import UserError, command
 from manifests.recipe import Diffusion, Recipe
 from manifests.schema import to_numpy
 from stages.detector.detect import Detector, load_detector
@@ -125,6 +125,8 @@ def rounded(value):
 
 def main() -> None:
     args = _arguments()
+    if args.each < 1:
+        raise UserError(f"--each {args.each}: expected at least one pose of each style")
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     options = {"dtype": args.dtype, "device": args.device, "batch": args.batch}

@@ -22,19 +22,22 @@ _QUALITY = 92
 
 
 def add_real(folder: Path, text: str, size: int, log: Callable[[str], None] = print) -> None:
-    """Chunks of the drawings of `[style:]path`. Those that are there already are left."""
-    style, path = _parsed(text)
+    """Chunks of the drawings of `[style:]path` as they are now. A chunk is named by what it holds; those of earlier drawings go."""
+    style, path = parsed(text)
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(f"{style}:{path.resolve()}".encode()).hexdigest()[:12]
     figures = (figure for figure in read_annotated(path, left_out=log) if figure.known.sum() >= _LEAST)
-    count = 0
+    count, held = 0, set()
     for number, rows in enumerate(iter(lambda: list(islice(figures, _AT_ONCE)), [])):
-        _write(folder / f"real-{name}-{number:05d}.safetensors", rows, style, side_of(size))
+        held.add(_write(folder, f"real-{name}-{number:05d}", rows, style, side_of(size)))
         count += len(rows)
+    for left in sorted(set(folder.glob(f"real-{name}-*.safetensors")) - held):
+        left.unlink()
     log(f"{path}: {count} real drawings")
 
 
-def _parsed(text: str) -> tuple[str | None, Path]:
+def parsed(text: str) -> tuple[str | None, Path]:
+    """Style and path of `[style:]path`. Raises UserError where nothing is there."""
     head, colon, rest = text.partition(":")
     style, path = (head, Path(rest)) if colon and head in STYLES else (None, Path(text))
     if not path.exists():
@@ -42,9 +45,7 @@ def _parsed(text: str) -> tuple[str | None, Path]:
     return style, path
 
 
-def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> None:
-    if path.exists():
-        return
+def _write(folder: Path, name: str, rows: list[Annotated], style: str | None, side: int) -> Path:
     pictures, joints, boxes = [], [], []
     for figure in rows:
         matrix = square_matrix(figure.box, side)
@@ -61,4 +62,8 @@ def _write(path: Path, rows: list[Annotated], style: str | None, side: int) -> N
     }
     nothing = [""] * len(rows)
     words = {"ids": [figure.path.stem for figure in rows], "appearance": nothing, "motion": nothing}
-    write_chunk(path, pictures, [b""] * len(rows), arrays, words)
+    digest = hashlib.sha256(b"".join([*pictures, *(array.tobytes() for array in arrays.values())])).hexdigest()[:12]
+    path = folder / f"{name}-{digest}.safetensors"
+    if not path.exists():
+        write_chunk(path, pictures, [b""] * len(rows), arrays, words)
+    return path

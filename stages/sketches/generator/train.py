@@ -25,12 +25,13 @@ from stages.sketches.generator.distill import DistillJob
 from stages.sketches.generator.folder import Source, open_pipeline, open_plain, read_index
 from stages.sketches.generator.latents import encode_library
 from stages.sketches.generator.library import Library
-from stages.sketches.generator.real import add_real
+from stages.sketches.generator.real import add_real, parsed
 from stages.sketches.generator.train_unet import EARLY, PARTS, UnetJob
 from stages.sketches.generator.train_vae import VaeJob
 from stages.sketches.generator.words import phrases
 
 STAGES = ("vae", "unet", "distill")
+_AFTER = {"unet": "vae", "distill": "unet"}
 _CONDITION_OF_OTHERS = (16, 32, 96, 256)  # widths of the path of a ControlNet that is given to a model of others
 
 
@@ -44,6 +45,15 @@ class Training:
         self.drawings = drawings or out / "library"
         self.dtype = getattr(torch, profile.dtype)
 
+    def check(self, stage: str) -> None:
+        """Refuse a stage that cannot begin. Cheap: to be asked before drawings are made for it."""
+        if self.start and stage == "vae":
+            raise UserError("STAGE=vae: a model that is fine-tuned keeps its VAE; start with STAGE=unet")
+        if self.start and stage == "unet":
+            self._kind_of_start()
+        elif (before := _AFTER.get(stage)) and finished(self.out / before) is None:
+            raise UserError(f"{self.out / before}: not finished; run STAGE={before} first")
+
     def prepare(self, real: list[str]) -> None:
         """Draw what is lacking, and take over real drawings."""
         profile = self.profile
@@ -55,6 +65,7 @@ class Training:
 
     def run(self, stage: str, stop_after: int | None = None) -> bool:
         """Train one stage, or what is left of it; whether it is finished."""
+        self.check(stage)
         job = {"vae": self._vae_job, "unet": self._unet_job, "distill": self._distill_job}[stage]()
         return train_job(job, self.out / stage, self.profile.workers, self.log, stop_after)
 
@@ -66,8 +77,6 @@ class Training:
         return Library(paths + real, profile.networks.size, label_of(self.drawings))
 
     def _vae_job(self) -> VaeJob:
-        if self.start:
-            raise UserError("STAGE=vae: a model that is fine-tuned keeps its VAE; start with STAGE=unet")
         return VaeJob(self.profile, self.library("train"), self.library("val"))
 
     def _unet_job(self) -> UnetJob:
@@ -77,8 +86,6 @@ class Training:
         return UnetJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), parts)
 
     def _distill_job(self) -> DistillJob:
-        if finished(self.out / "unet") is None:
-            raise UserError(f"{self.out / 'unet'}: not finished; run STAGE=unet first")
         library = self.library("train")
         pipeline = open_pipeline(Source(str(self.out / "unet" / "model")), None, torch.float32)
         early = self.out / "unet" / EARLY
@@ -86,8 +93,6 @@ class Training:
 
     def _built(self, library: Library) -> Any:
         """Our own model with the VAE of STAGE=vae and all else new."""
-        if finished(self.out / "vae") is None:
-            raise UserError(f"{self.out / 'vae'}: not finished; run STAGE=vae first")
         captions = [*STYLE_TEXTS.values(), *phrases(), *library.captions()]
         pipeline = build_pipeline(self.profile.networks, captions, self.profile.seed)
         pipeline.register_modules(vae=AutoencoderKL.from_pretrained(self.out / "vae" / "vae", use_safetensors=True, local_files_only=True))
@@ -96,12 +101,15 @@ class Training:
     def _started(self) -> Any:
         """A model of others; where it has no ControlNet, with a new one for six channels."""
         source = Source(str(self.start))
-        kind = str(read_index(source).get("_class_name"))
-        if "XL" in kind:
-            raise UserError(f"{self.start}: is a {kind}; SD 1.x folders can be fine-tuned")
-        if kind == "StableDiffusionPipeline":
+        if self._kind_of_start() == "StableDiffusionPipeline":
             return _with_controlnet(source, self.profile.seed)
         return open_pipeline(source, None, torch.float32)
+
+    def _kind_of_start(self) -> str:
+        kind = str(read_index(Source(str(self.start))).get("_class_name"))
+        if "XL" in kind:
+            raise UserError(f"{self.start}: is a {kind}; SD 1.x folders can be fine-tuned")
+        return kind
 
     def _latents(self, pipeline: Any, library: Library):
         vae = pipeline.vae.to(self.profile.device).eval().requires_grad_(False)
@@ -125,10 +133,22 @@ def main() -> None:
     profile = load_profile(args.profile, args.set)
     torch.set_num_threads(profile.threads)
     training = Training(args.out, profile, args.start, drawings=args.library)
-    training.prepare(args.drawings)
     every = ("unet",) if args.start else STAGES
-    for stage in every if args.stage is None else (args.stage,) if args.stage != "drawings" else ():
+    stages = every if args.stage is None else (args.stage,) if args.stage != "drawings" else ()
+    _refuse_early(training, stages, args.drawings)
+    training.prepare(args.drawings)
+    for stage in stages:
         training.run(stage)
+
+
+def _refuse_early(training: Training, stages: tuple[str, ...], real: list[str]) -> None:
+    """What would be refused after hours of drawing is refused before them."""
+    if stages and training.profile.device != "cpu" and not torch.cuda.is_available():
+        raise UserError("device: torch finds no GPU here; --set device=cpu trains on the CPU")
+    for stage in stages[:1]:
+        training.check(stage)
+    for text in real:
+        parsed(text)
 
 
 def _arguments() -> argparse.Namespace:
