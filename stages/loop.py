@@ -77,7 +77,7 @@ class Job(ABC):
         """Write what has been learnt and say what it measures. The network has averaged weights."""
 
     def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
-        """Let the reader see how far it has come. The network has averaged weights."""
+        """Let the reader see how far it has come. The network has averaged weights. A step may be shown again after a kill."""
 
     def notes(self) -> str:
         """A line to show at the start."""
@@ -141,11 +141,12 @@ class _Loop:
             done = step + 1
             if done % course.report_every == 0 or done in (self.first + 1, end):
                 self._report(done, terms, norm, board)
-            if done % course.checkpoint_every == 0 or done == end:
-                self._save(done)
             if board and (done % course.show_every == 0 or done == course.steps):
                 with self.state.averaged(), torch.no_grad():
                     self.job.show(self.folder, done, board)
+            # After the show, which may keep something: killed while it shows, a training comes to that step once more.
+            if done % course.checkpoint_every == 0 or done == end:
+                self._save(done)
 
     def _step(self, batch: Any, step: int) -> tuple[dict[str, Tensor], Tensor]:
         job = self.job

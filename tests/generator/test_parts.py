@@ -68,11 +68,11 @@ def test_charcoal_is_as_often_unclothed_as_the_renderer_draws_it():
     assert not any(choose_phrase(style, rng).startswith("a figure,") for style in ("cartoon", "oil", "ink") for _ in range(50))
 
 
-def _turned(angle: float) -> Figure:
+def _turned(angle: float, size: int = 256) -> Figure:
     """A figure that stands at an angle of 0, and on its head at half a turn."""
     pose = np.zeros((24, 3))
     pose[0] = (0, 0, np.pi - angle)
-    return make_figure(load_body(), pose, np.zeros(10), np.ones(24), np.array([0, 0, 6.0]), intrinsics(400, 256), 256)
+    return make_figure(load_body(), pose, np.zeros(10), np.ones(24), np.array([0, 0, 6.0]), intrinsics(400 * size / 256, size), size)
 
 
 def test_nobody_upside_down_is_asked_for_in_a_dress():
@@ -80,6 +80,11 @@ def test_nobody_upside_down_is_asked_for_in_a_dress():
         rng, figure = np.random.default_rng(0), _turned(angle)
         said = [choose_phrase(style, rng, figure) for style in STYLES for _ in range(60)]
         assert any("dress" in words or "skirt" in words for words in said) == asked
+
+
+@pytest.mark.parametrize("size", [64, 256, 1024])
+def test_legs_hang_down_in_pictures_of_any_size(size):
+    assert kids.legs_down(_turned(0, size)) and not kids.legs_down(_turned(np.pi, size))
 
 
 def test_a_kind_of_drawing_is_among_its_words():

@@ -1,6 +1,5 @@
 """STAGE=unet: U-Net, ControlNet and text encoder learn to remove noise from latents, given the maps and the prompt."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +116,7 @@ class UnetJob(PictureJob):
     def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
         """Besides, once: keep what it has learned so far, for the distillation to lead away from."""
         super().show(folder, step, board)
-        every = self.config.grid_every
-        if step == min(self.course.steps, every * math.ceil(_EARLY * self.course.steps / every)):
+        if step >= _EARLY * self.course.steps and not (folder / EARLY).exists():
             write_tensors(folder / EARLY, {name: value.half() for name, value in self.net().state_dict().items()}, {"step": step})
 
     def grid(self) -> np.ndarray:
@@ -143,7 +141,7 @@ class UnetJob(PictureJob):
 
     def notes_of_model(self) -> dict:
         """How pictures are drawn with the model."""
-        return {"size": self.profile.networks.size, "steps": 50, "guidance": 2.0, "colours": "skep"}
+        return {"size": self.profile.networks.size, "steps": 50, "guidance": 2.0}
 
     def notes(self) -> str:
         """Size of the training set and of the networks."""
