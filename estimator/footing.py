@@ -24,6 +24,27 @@ def footing(config: Estimator) -> dict[str, Path]:
     return places
 
 
+def given(config: Estimator) -> dict[str, str]:
+    """Where the parts lie that are not the bundled ones."""
+    return {name: str(getattr(config, name)) for name in _OF.get(config.model, ()) if getattr(config, name)}
+
+
+def found_again(model: str, frozen: dict[str, str], places: dict[str, str], beside: Path) -> dict[str, Path | None]:
+    """The parts with these digests, for the fields of a config; None for the bundled one.
+
+    Looked for at their places, then beside the model under the names that they have there. Raises UserError where one is nowhere.
+    """
+    found: dict[str, Path | None] = {}
+    for name in _OF.get(model, ()):
+        named = Path(places.get(name, _PARTS[name]))
+        where = [None] * (name not in places) + [named, beside / named.name]
+        same = [path for path in where if (path or _PARTS[name]).exists() and weights_digest(path or _PARTS[name]) == frozen.get(name)]
+        if not same:
+            raise UserError(f"trained with another {name} than {named}; put that one there or beside the model, or train it again")
+        found[name] = same[0]
+    return found
+
+
 def digests(config: Estimator) -> dict[str, str]:
     """sha256 of the weights of each; empty for models that stand alone."""
     return {name: weights_digest(path) for name, path in footing(config).items()}

@@ -10,6 +10,7 @@ from estimator.baseline import mean_pose
 from estimator.batch import Batch
 from estimator.calibration import CALIBRATION, calibrated
 from estimator.data import Sketches
+from estimator.footing import given
 from estimator.losses.criterion import Criterion
 from estimator.mixed import set_dtype
 from estimator.models import build
@@ -86,7 +87,7 @@ class EstimatorJob(Job):
         weights = {name: found if name.endswith(CALIBRATION) else value for name, value in self._net.state_dict().items()}
         if self.finished(folder):
             keep(folder, (MODEL, WORDS))
-        publish(folder, weights, self.identity)
+        publish(folder, weights, self.identity, given(self.config))
         return {}
 
     def conclude(self, folder: Path, told: dict) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from estimator.footing import LIFTER, SKETCH2POSE, digests, footing
+from estimator.footing import LIFTER, SKETCH2POSE, footing, found_again
 from estimator.pose2pose import Pose2Pose
 from estimator.single_feature import SingleFeature
 from estimator.skeleton import Skeleton
@@ -14,7 +15,6 @@ from manifests.errors import UserError
 from manifests.recipe import Estimator
 from stages.ranks import default_device
 from stages.tensorfile import read_tensors
-from stages.training import differences
 
 
 def _sketch2pose(config: Estimator, skeleton: Skeleton, mean_pose: Tensor) -> nn.Module:
@@ -61,11 +61,24 @@ def load_model(path: Path, skeleton: Skeleton) -> tuple[nn.Module, Estimator]:
         raise UserError(f"{path}: not a trained estimator")
     if words["body"] != skeleton.digest():
         raise UserError(f"{path}: trained with another body; train again with this one")
-    config = Estimator.model_validate(words["config"])
-    if words["version"] != VERSIONS[config.model]:
-        raise UserError(f"{path}: trained by a SKEP whose {config.model} was another; train it again")
-    if changed := differences(words["frozen"], digests(config)):
-        raise UserError(f"{path}: trained with another {', '.join(changed)}; train the estimator again")
+    config = _config_of(path, words)
     net = build(config, skeleton, torch.eye(3).expand(24, 3, 3))
-    net.load_state_dict(weights)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError:
+        raise UserError(f"{path}: its weights are not those of its config; train it again") from None
     return net.to(default_device()).eval(), config
+
+
+def _config_of(path: Path, words: dict) -> Estimator:
+    """The config of a trained model; its parts are where they lie now."""
+    model = words["config"].get("model")
+    if words.get("version") != VERSIONS.get(model):
+        raise UserError(f"{path}: trained by a SKEP whose {model} was another; train it again")
+    try:
+        config = Estimator.model_validate(words["config"])
+        return config.model_copy(update=found_again(model, words["frozen"], words["places"], path.parent))
+    except (ValidationError, KeyError):
+        raise UserError(f"{path}: its config is not one of this SKEP; train it again") from None
+    except UserError as e:
+        raise UserError(f"{path}: {e}") from None

@@ -14,9 +14,9 @@ MODEL, WORDS = "model.safetensors", "model.json"
 BUNDLED = Path(__file__).parent / "weights"  # the folder of the model that comes with SKEP
 
 
-def publish(out: Path, weights: dict[str, Tensor], identity: dict) -> None:
-    """Write a model; the words come last and vouch for it."""
-    write_tensors(out / MODEL, weights, identity)
+def publish(out: Path, weights: dict[str, Tensor], identity: dict, places: dict[str, str]) -> None:
+    """Write a model, and where the parts lay that it was trained on; the words come last and vouch for it."""
+    write_tensors(out / MODEL, weights, identity | {"places": places})
     write_json(out / WORDS, {**identity, "sha256": _sha256(out / MODEL)}, in_order=False)
 
 

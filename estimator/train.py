@@ -26,7 +26,8 @@ from stages.ranks import joined
 # Sums depend on the number of threads, so it does not follow the machine.
 THREADS = 2
 # What leaves the weights as they are.
-_OF_THE_RUN = {"checkpoint_every", "workers", "start"}  # of the last, the weights count and not where they lie
+_OF_THE_RUN = {"checkpoint_every", "workers"}
+_PLACES = {"start", "generator", "detector", "codes"}  # their weights count, by digests, and not where they lie
 
 
 def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | None, log: Log = print) -> Path:
@@ -56,7 +57,7 @@ def identity_of(dataset: Path, config: Estimator, seed: int, skeleton: Skeleton)
     """What decides the weights. Raises UserError for a loss, a dataset or a frozen part that there is not."""
     return {
         "version": VERSIONS.get(config.model),
-        "config": config.model_dump(mode="json", exclude=_OF_THE_RUN),
+        "config": config.model_dump(mode="json", exclude=_OF_THE_RUN | _PLACES),
         "losses": weights_of(config),
         "seed": seed,
         "dataset": dataset_digest(dataset),

@@ -155,15 +155,46 @@ def test_a_trained_one_knows_its_detector(dataset, skeleton, tmp_path):
     config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
     load_model(path, skeleton)
-    tensors, words = read_tensors(path)
-    assert words["frozen"].keys() == {"detector"}
-    write_tensors(tmp_path / "old.safetensors", tensors, words | {"version": 0})
-    with pytest.raises(UserError, match=r"old\.safetensors: trained by a SKEP whose lifter was another; train it again"):
-        load_model(tmp_path / "old.safetensors", skeleton)
+    assert read_tensors(path)[1]["frozen"].keys() == {"detector"}
     tensors, words = read_tensors(folder / POSE)
     write_tensors(folder / POSE, {name: tensor + 1 for name, tensor in tensors.items()}, words)
-    with pytest.raises(UserError, match=r"model\.safetensors: trained with another detector; train"):
+    with pytest.raises(UserError, match=rf"model\.safetensors: trained with another detector than {folder}; put that one there or beside"):
         load_model(path, skeleton)
+
+
+def test_its_detector_may_be_moved(dataset, skeleton, tmp_path):
+    """Beside the model, as to another machine; and a training goes on, since it is the same detector."""
+    folder = copytree(BUNDLED, tmp_path / "guide")
+    tensors, words = read_tensors(folder / POSE)
+    write_tensors(folder / POSE, {name: tensor + 0.001 for name, tensor in tensors.items()}, words)
+    config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
+    path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
+    moved = folder.rename(tmp_path / "out" / "guide")
+    assert load_model(path, skeleton)[1].detector == moved
+    said: list[str] = []
+    train(dataset, tmp_path / "out", config.model_copy(update={"detector": moved}), 1, None, log=said.append)
+    assert "trained already" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"version": 0}, "trained by a SKEP whose lifter was another; train it again"),
+        ({"config": {"model": "another"}}, "trained by a SKEP whose another was another; train it again"),
+        ({"config": {"model": "lifter", "colour": "red"}}, "its config is not one of this SKEP; train it again"),
+        ({"frozen": {}}, "trained with another detector than"),
+    ],
+)
+def test_a_model_of_another_code_is_a_sentence(dataset, skeleton, tmp_path, change, sentence):
+    config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "steps": 2})
+    tensors, words = read_tensors(train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None))
+    write_tensors(tmp_path / "old.safetensors", tensors, words | change)
+    with pytest.raises(UserError, match=rf"old\.safetensors: {sentence}"):
+        load_model(tmp_path / "old.safetensors", skeleton)
+    tensors.popitem()
+    write_tensors(tmp_path / "less.safetensors", tensors, words)
+    with pytest.raises(UserError, match=r"less\.safetensors: its weights are not those of its config"):
+        load_model(tmp_path / "less.safetensors", skeleton)
 
 
 def test_a_detector_of_another_kind_cannot_guide(tmp_path):
