@@ -105,6 +105,14 @@ def test_a_lost_node_changes_no_byte_and_a_stage_stays_where_its_resource_is(tmp
 
 
 @pytest.mark.slow
+def test_a_lost_node_for_which_no_other_comes_leaves_the_run_to_the_rest(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "tests.two_nodes", str(tmp_path), "Model"], timeout=280)
+    assert done.returncode == 0
+    run(recipe(body__path=str(tmp_path / "config.json")), str(tmp_path / "local"), specs("Model"), quiet=True)
+    assert tree(tmp_path / "run") == tree(tmp_path / "local")
+
+
+@pytest.mark.slow
 def test_ray_job_submit_runs_a_recipe(tmp_path):
     port, dashboard = free_port(), free_port()
     env = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "RAY": str(RAY)}

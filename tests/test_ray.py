@@ -1,4 +1,4 @@
-"""The run on a Ray cluster: same bytes, pools of actors, small rows, placement, sentences."""
+"""The run on a Ray cluster: same bytes, pools of actors that fit it, small rows, placement, sentences."""
 
 import json
 from collections import Counter
@@ -8,8 +8,10 @@ import pytest
 from manifests.errors import UserError
 from manifests.stage import Resources
 from pipeline.executors.choose import Where
-from pipeline.executors.pool import sizes
+from pipeline.executors.pool import Pool
 from pipeline.executors.ray import RayExecutor
+from pipeline.executors.room import lacking, sizes
+from pipeline.lock import RunLock
 from pipeline.node import marks
 from pipeline.plan import Pipeline
 from pipeline.run import run
@@ -31,7 +33,8 @@ def on_ray(ray_address):
 
 
 @pytest.mark.parametrize(
-    ("cpus", "gpus", "sketches", "filters"), [(16, 8, 8, 7), (8, 1, 1, 6), (64, 1, 1, 62), (1024, 64, 64, 959), (9, 8, 7, 1), (2, 1, 0, 1)]
+    ("cpus", "gpus", "sketches", "filters"),
+    [(16, 8, 8, 7), (8, 1, 1, 6), (64, 1, 1, 62), (1024, 64, 64, 959), (9, 8, 7, 1), (2, 1, 0, 1), (1, 1, 0, 0)],
 )
 def test_no_gpu_is_left_idle_and_no_cpu(cpus, gpus, sketches, filters):
     pools = {"filter": (Resources(model=True), "cpu"), "sketches": (Resources(model=True, gpus=1), "cuda")}
@@ -39,7 +42,42 @@ def test_no_gpu_is_left_idle_and_no_cpu(cpus, gpus, sketches, filters):
     halves = {name: (Resources(model=True), "cpu") for name in ("a", "b")}
     assert sizes(halves, {"CPU": cpus}) == {"a": (cpus - 1) // 2, "b": cpus - 1 - (cpus - 1) // 2}
     assert sizes({"a": (Resources(cpus=0, model=True), "cpu")}, {"CPU": cpus}) == {"a": 1}
-    assert sizes({"a": (Resources(custom={"easel": 2}), "cpu")}, {"CPU": cpus, "easel": 3}) == {"a": 1}
+    assert sizes({"a": (Resources(custom={"easel": 2}), "cpu")}, {"CPU": cpus, "easel": 3}) == {"a": min(1, cpus - 1)}
+
+
+def test_what_a_lost_node_alone_had_is_waited_for_with_a_cpu():
+    assert sizes({"sketches": (Resources(model=True, gpus=1), "cuda")}, {"CPU": 4}) == {"sketches": 1}
+    request = {"num_cpus": 1, "num_gpus": 0, "resources": {"easel": 1}}
+    assert lacking(request, [{"CPU": 8}, {"CPU": 0.5, "easel": 1}]) == "CPU 1, easel 1"
+    assert lacking(request, [{"CPU": 8}, {"CPU": 1, "easel": 1}]) == ""
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    """A pool of three, whose actors are numbers."""
+    numbers = iter(range(100))
+    monkeypatch.setattr(Pool, "_start", lambda self: next(numbers))
+    pool = Pool(b"", recycle_after=100)
+    pool.fit(3, {"num_cpus": 1})
+    return pool
+
+
+def test_a_pool_shrinks_with_its_cluster_and_idle_actors_go_first(pool):
+    members = [pool.pick() for _ in range(3)]
+    pool.give_back(members[1])
+    pool.fit(2, {"num_cpus": 1})
+    assert {pool.pick().handle for _ in range(9)} == {0, 2}
+    pool.fit(1, {"num_cpus": 1})
+    assert len({pool.pick().handle for _ in range(9)}) == 1
+    pool.fit(2, {"num_cpus": 1})
+    assert 3 in {pool.pick().handle for _ in range(9)}
+
+
+def test_a_pool_that_was_made_on_a_tiny_cluster_asks_for_cpus_when_it_has_grown(pool):
+    pool.fit(1, {"num_cpus": 0})
+    assert pool.pick().handle == 0
+    pool.fit(2, {"num_cpus": 1})
+    assert [(m.handle, m.request) for m in (pool.pick(), pool.pick())] == [(1, {"num_cpus": 1}), (2, {"num_cpus": 1})]
 
 
 def _log(path, word):
@@ -148,6 +186,22 @@ def test_a_gpu_that_no_node_has_is_missed_at_once(on_ray, tmp_path):
     on_ray(tmp_path / "b", toy_recipe(run__device="auto"), specs("Gpu"))
     marker = json.loads((tmp_path / "b/sketches/ink-p00000.done.json").read_text())
     assert marker["environment"]["device"] == "cpu"
+
+
+def test_a_node_that_never_comes_is_waited_for_aloud_and_the_lock_still_watched(on_ray, tmp_path, monkeypatch, capfd):
+    """No node has an easel."""
+    said = []
+
+    def check(self):
+        said.append(capfd.readouterr().err)
+        if len(said) > 1 and "skep" in said[-2]:  # one more look after the sentence
+            raise UserError("the folder is lost")
+
+    monkeypatch.setattr(RunLock, "check", check)
+    monkeypatch.setattr("pipeline.executors.ray.LOOK_AGAIN_S", 0.5)
+    with pytest.raises(UserError, match="the folder is lost"):
+        on_ray(tmp_path, toy_recipe(), specs("Placed"))
+    assert "".join(said) == "skep: stage sketches waits for a node with CPU 1, easel 1; the cluster has none now\n"
 
 
 def test_a_stage_that_breaks_is_told_in_one_piece(on_ray, tmp_path):
