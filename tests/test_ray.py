@@ -1,15 +1,19 @@
 """The run on a Ray cluster: same bytes, pools of actors that fit it, small rows, placement, sentences."""
 
 import json
+import socket
 from collections import Counter
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from manifests.errors import UserError
 from manifests.stage import Resources
+from pipeline.executors.child import Job
 from pipeline.executors.choose import Where
 from pipeline.executors.pool import Pool
 from pipeline.executors.ray import RayExecutor
+from pipeline.executors.remote import Watcher
 from pipeline.executors.room import lacking, sizes
 from pipeline.lock import RunLock
 from pipeline.node import marks
@@ -209,6 +213,43 @@ def test_a_stage_that_breaks_is_told_in_one_piece(on_ray, tmp_path):
     config.write_text("not json")
     with pytest.raises(UserError, match=r"stage sketches, unit .* broke:"):
         on_ray(tmp_path / "run", toy_recipe(body__path=str(config)))
+
+
+def test_a_store_that_does_not_answer_a_worker_is_a_sentence(on_ray, tmp_path):
+    sentence = r'^stage sketches, unit \S+: Could not connect to the endpoint URL: "http://there"$'
+    with pytest.raises(UserError, match=sentence):
+        on_ray(tmp_path / "ray", toy_recipe(), specs("Offline"))
+    with pytest.raises(UserError, match=sentence):
+        run(toy_recipe(), str(tmp_path / "local"), specs("Offline"), quiet=True)
+
+
+def test_what_breaks_on_a_node_is_not_called_lost(on_ray, tmp_path, monkeypatch):
+    def breaks(job, task=None):
+        raise ValueError("odd")
+
+    class Broken:
+        def __init__(self, job):
+            breaks(job)
+
+        def do(self, task):
+            pass
+
+    monkeypatch.setattr("pipeline.executors.ray.do_unit", breaks)
+    with pytest.raises(UserError, match=r"(?s)^stage poses, unit \S+ broke:\n.*ValueError: odd"):
+        on_ray(tmp_path / "task", toy_recipe())
+    monkeypatch.undo()
+    monkeypatch.setattr("pipeline.executors.pool.Watcher", Broken)
+    with pytest.raises(UserError, match=r"(?s)^stage sketches, unit \S+ broke:\n.*ValueError: odd"):
+        on_ray(tmp_path / "actor", toy_recipe(), specs("Model"))
+
+
+def test_a_node_that_the_store_refuses_is_named(tmp_path, monkeypatch):
+    def refuse(self, name):
+        raise NoCredentialsError
+
+    monkeypatch.setattr(Store, "exists", refuse)
+    watcher = Watcher(Job(toy_recipe().model_dump_json(), SPECS, str(tmp_path)).to_bytes())
+    assert watcher.do(b"") == {"error": f"{tmp_path}: node {socket.gethostname()}: Unable to locate credentials"}
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path):

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from manifests.errors import UserError, first_line
 from manifests.recipe import Recipe
+from pipeline.signals import refusals, sentence
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -90,8 +91,8 @@ def _do(worker, task, conn: Connection) -> Message:
         return Message("done", worker.do(task, trying))
     except UserError as e:
         return Message("error", {"text": str(e)})
-    except OSError as e:
-        return Message("error", {"text": f"stage {task.stage}, unit {task.name}: {e.strerror or e} ({e.filename or 'run folder'})"})
+    except refusals() as e:
+        return Message("error", {"text": f"stage {task.stage}, unit {task.name}: {sentence(e)}"})
     except Exception as e:
         if fault_of_device(e):
             _leave_to_another(task, e)

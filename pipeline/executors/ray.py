@@ -108,7 +108,7 @@ class RayExecutor:
         try:
             row = future.result()
         except RayError as e:
-            raise UserError(_lost(task, e)) from None
+            raise UserError(_broken(task, e)) from None
         if "error" in row:
             raise UserError(row["error"])
         return Done(task, row)
@@ -175,7 +175,12 @@ class RayExecutor:
         return self._pools[stage.name]
 
 
-def _lost(task: Task, error: Exception) -> str:
+def _broken(task: Task, error: Exception) -> str:
+    """What raised is told apart from what Ray has lost, too often."""
+    from ray.exceptions import RayTaskError
+
+    if isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False):
+        return f"stage {task.stage}, unit {task.name} broke:\n{error}"
     return (
         f"stage {task.stage}, unit {task.name}: the cluster lost it {OUTSIDE_DEATHS} times "
         f"({type(error).__name__}), as when memory runs out; run smaller partitions, or the same command to resume"

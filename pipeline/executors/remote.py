@@ -10,6 +10,7 @@ from manifests.errors import UserError
 from manifests.recipe import Recipe
 from pipeline.executors.child import Job
 from pipeline.executors.local import LocalExecutor
+from pipeline.signals import refusals, sentence
 from pipeline.store import Store
 from pipeline.work import Task
 
@@ -33,8 +34,13 @@ class Watcher:
             self._executor.submit(Task.from_bytes(task))
             return self._executor.wait()[0].row
         except UserError as e:
-            self._executor.close()
-            return {"error": str(e)}
+            return self._failed(str(e))
+        except refusals() as e:
+            return self._failed(f"{self._job.url}: node {socket.gethostname()}: {sentence(e)}")
+
+    def _failed(self, text: str) -> dict:
+        self._executor.close()
+        return {"error": text}
 
     def _look_for_folder(self) -> None:
         """A folder that only the launcher's machine has would be made anew on each node."""
