@@ -243,13 +243,25 @@ def test_what_breaks_on_a_node_is_not_called_lost(on_ray, tmp_path, monkeypatch)
         on_ray(tmp_path / "actor", toy_recipe(), specs("Model"))
 
 
+def _watcher(folder):
+    """Of a launch whose lock says `ours`."""
+    return Watcher(Job(toy_recipe().model_dump_json(), SPECS, str(folder), ("lock", "ours")).to_bytes())
+
+
+def test_a_node_with_another_run_in_the_place_of_this_one_is_refused(tmp_path):
+    for name in ("lock", "recipe.yaml"):
+        (tmp_path / name).write_text("theirs")
+    sentence = f"{tmp_path}: node {socket.gethostname()} does not see this run folder; use a shared folder or a bucket"
+    assert _watcher(tmp_path).do(b"") == {"error": sentence}
+    assert RunLock(Store(str(tmp_path))).mark != RunLock(Store(str(tmp_path))).mark
+
+
 def test_a_node_that_the_store_refuses_is_named(tmp_path, monkeypatch):
     def refuse(self, name):
         raise NoCredentialsError
 
     monkeypatch.setattr(Store, "exists", refuse)
-    watcher = Watcher(Job(toy_recipe().model_dump_json(), SPECS, str(tmp_path)).to_bytes())
-    assert watcher.do(b"") == {"error": f"{tmp_path}: node {socket.gethostname()}: Unable to locate credentials"}
+    assert _watcher(tmp_path).do(b"") == {"error": f"{tmp_path}: node {socket.gethostname()}: Unable to locate credentials"}
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path):

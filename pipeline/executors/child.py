@@ -26,6 +26,7 @@ class Job:
     recipe: str  # JSON
     specs: tuple[str, ...]
     url: str
+    mark: tuple[str, str]  # name and content of a file that tells the launcher's run folder from others of that address
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -33,7 +34,7 @@ class Job:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Job":
         body = json.loads(data)
-        return cls(body["recipe"], tuple(body["specs"]), body["url"])
+        return cls(body["recipe"], tuple(body["specs"]), body["url"], tuple(body["mark"]))
 
 
 @dataclass(frozen=True)
