@@ -35,7 +35,8 @@ _TEMPLATE = {
     }}}},
 }  # fmt: skip
 _PARAMS = {"type": "object", "additionalProperties": {"type": "string"}}
-# The part of ray.io/v1 RayJob that the file uses; unknown names are errors, as they are for kubectl.
+_KUBERAY = "v1.5.1"  # the first that knows authOptions
+# The part of its ray.io/v1 RayJob that the file uses; unknown names are errors, as they are for kubectl.
 _RAYJOB = {
     "type": "object", "required": ["apiVersion", "kind", "metadata", "spec"], "additionalProperties": False,
     "properties": {"apiVersion": {"const": "ray.io/v1"}, "kind": {"const": "RayJob"}, "metadata": {"required": ["name"]}, "spec": {
@@ -82,10 +83,12 @@ def _options(command: list[str]) -> dict:
 
 
 def test_the_rayjob_is_one_that_kuberay_takes():
-    job = yaml.safe_load((FILES / "rayjob.yaml").read_text())
+    text = (FILES / "rayjob.yaml").read_text()
+    job = yaml.safe_load(text)
     jsonschema.validate(job, _RAYJOB)
     params = _options(shlex.split(job["spec"]["entrypoint"]))
     assert params["executor"] == "ray" and params["ray_address"] == "auto" and params["recipe"] in bundled_recipes()
+    assert f"KubeRay {_KUBERAY} or later" in text
 
 
 @pytest.mark.parametrize("script", ["slurm.sh", "submit.sh"])
