@@ -77,7 +77,9 @@ class RunLock:
 
 
 def _identity() -> dict:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "launch": secrets.token_hex(8)}
+    """slurm_job: docs/cluster/slurm.sh, started again, knows its own lock by it."""
+    who = {"host": socket.gethostname(), "pid": os.getpid(), "launch": secrets.token_hex(8)}
+    return who | {"slurm_job": os.environ.get("SLURM_JOB_ID", "")}
 
 
 def _holder(content: bytes) -> dict:
