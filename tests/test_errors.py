@@ -34,6 +34,7 @@ def exit_codes(monkeypatch):
     [
         (NotADirectoryError(20, "Not a directory", "a/recipe.yaml/b"), "a/recipe.yaml/b: Not a directory"),
         (OSError("the share\nis away"), "the share is away"),
+        (OSError(28, "No space left on device"), "No space left on device"),
         (TimeoutError(), "TimeoutError"),
         (NoCredentialsError(), "Unable to locate credentials"),
         (EndpointConnectionError(endpoint_url="http://there"), 'Could not connect to the endpoint URL: "http://there"'),
