@@ -238,11 +238,14 @@ def test_a_mirror_in_a_mirror(seed):
 NAMES = [f"ink-{i:06d}" for i in range(12)]
 
 
-def run(names, sources, val=0.5):
+def stage(sources, val=0.5):
     recipe = Recipe.model_validate({"name": "t", "poses": {"count": 10, "sources": sources}, "split": {"val": val}})
-    context = Context.alone(3, "poses")
+    return Poses(Config(recipe, Poses.config))
+
+
+def run(names, sources, val=0.5):
     table = pa.table({"sample_id": list(names), "style": ["ink"] * len(names)}, schema=schema.PLANNED)
-    return Poses(Config(recipe, Poses.config)).process(table, context)
+    return stage(sources, val).process(table, Context.alone(3, "poses"))
 
 
 @pytest.fixture
@@ -292,8 +295,10 @@ def test_weights_decide_how_often(mixed):
 
 def test_a_clip_gone_bad_fails_its_samples_not_the_run(mixed, tmp_path):
     (tmp_path / "bvh/clip1.bvh").write_text(GOOD[:200])
-    with pytest.raises(BadClip, match=r"clip1\.bvh: not a BVH file"):
+    (tmp_path / "bvh/clip2.bvh").write_text(GOOD[:200])
+    with pytest.raises(BadClip, match=r"clip[12]\.bvh: not a BVH file"):
         run([f"ink-{i:06d}" for i in range(40)], mixed[2:3])
+    stage(mixed[2:3] * 5).setup("cpu")  # its draws are no sample's, and not all of them of the first clip
 
 
 def test_a_path_in_the_list_counts_by_its_content(mixed, tmp_path):
