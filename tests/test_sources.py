@@ -227,6 +227,12 @@ def test_folders_without_recordings(tmp_path):
             Catalogue(kind(kind=name, path=tmp_path / "nowhere"))
 
 
+def test_a_name_that_is_not_utf_8_is_one_sentence(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.bvh")).write_text(GOOD)
+    with pytest.raises(UserError, match=r"caf\\udce9\.bvh': its name is not UTF-8; rename it"):
+        Catalogue(BvhSource(kind="bvh", path=tmp_path))
+
+
 @given(st.integers(0, 2**32))
 def test_a_mirror_in_a_mirror(seed):
     turns = matrix_from_axis_angle(np.random.default_rng(seed).normal(size=(3, 24, 3)))
