@@ -37,6 +37,27 @@ def test_amass_layouts(tmp_path, width, rate):
     assert clip.betas == pytest.approx(np.arange(10) / 8)
 
 
+STANDING, LYING = np.zeros((40, 156)), np.full((40, 3), (0.3, 0.9, 0.15))  # the root as it is: the trunk along y
+
+
+@pytest.mark.parametrize(
+    ("changes", "up"),
+    [
+        ({}, "z"),
+        ({"trans": np.full((40, 3), (0.3, 0.2, 0.9))}, "z"),
+        ({"poses": STANDING}, "y"),
+        ({"poses": STANDING, "trans": np.full((40, 3), (0.3, 1.1, -2.0))}, "y"),
+        ({"poses": STANDING, "trans": np.zeros(40)}, "y"),
+        ({"poses": STANDING, "trans": LYING}, "z"),
+    ],
+)
+def test_the_axis_that_points_up_is_found(tmp_path, changes, up):
+    found, told = (read_recording(tmp_path, recording(**changes), up=axis) for axis in ("auto", up))
+    assert np.array_equal(found.turns, told.turns)
+    other = read_recording(tmp_path, recording(**changes), up="yz"[up == "y"])
+    assert np.abs(found.turns[:, 0] - other.turns[:, 0]).max() > 0.5
+
+
 def test_genders(tmp_path):
     assert read_recording(tmp_path, recording(), genders=("female",)).gender == "female"
     assert read_recording(tmp_path, recording(gender=np.array(b"female")), genders=("female",)).gender == "female"
