@@ -1,5 +1,9 @@
 """Libraries of drawings: who drew them, what is in them, who learns from them."""
 
+import multiprocessing
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -48,6 +52,17 @@ def test_what_is_drawn_is_left_and_what_lacks_is_drawn_alike(drawn, tmp_path):
     for other, each in ((recipe_of(draw.SEED + 1, 128), 1), (recipe_of(draw.SEED, 256), 1), (RECIPE, 2)):
         with pytest.raises(UserError, match="drawn from another recipe"):
             draw.fill(drawn, other, {}, each=each)
+
+
+def be_killed(job):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_drawing_process_that_is_killed_ends_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(draw, "_draw", be_killed)
+    with pytest.raises(UserError, match=f"{tmp_path}: a drawing process was killed; the same command goes on"):
+        draw.fill(tmp_path, RECIPE, {"train": 12}, each=1, workers=2, log=lambda _: None)
+    assert not multiprocessing.active_children()
 
 
 def test_as_many_chunks_are_read_as_are_asked_for(drawn, tmp_path):
