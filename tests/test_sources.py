@@ -189,10 +189,12 @@ def test_deepmimic_bends_the_right_knee_and_left_elbow(tmp_path):
     ("data", "sentence"),
     [
         ('{"Frames": [[0.1, 2', "not a DeepMimic movement, or cut off"),
+        ('{"Frames": ' + "[" * 100_000, "not a DeepMimic movement, or cut off"),
         ({"Frames": []}, "holds no frames"),
         ({"Frames": [movement()["Frames"][0], [1, 2]]}, "frame 1 holds 2 numbers, expected 44"),
         (movement(n8=float("nan")), "frame 1: a value is not finite"),
         (movement(n8=0), "frame 1: the quaternion of chest is not one"),
+        (movement(n8=10**400), "holds something that is not a number"),
         (movement(n8="x"), "holds something that is not a number"),
     ],
 )
