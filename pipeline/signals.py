@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from manifests.errors import UserError
+from manifests.errors import UserError, sentence
 
 # What the libraries of object stores raise that is no OSError.
 _STORE_ERRORS = (
@@ -54,10 +54,3 @@ def exit_codes() -> Iterator[None]:
 def refusals() -> tuple[type[Exception], ...]:
     """Errors of disks, networks and stores. A library that is not loaded has raised none, so none is imported for this."""
     return (OSError, *(getattr(sys.modules[module], name) for module, name in _STORE_ERRORS if module in sys.modules))
-
-
-def sentence(error: Exception) -> str:
-    """What was refused, in a line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split()) or type(error).__name__

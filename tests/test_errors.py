@@ -10,7 +10,13 @@ from pipeline import signals
 
 
 @pytest.mark.parametrize(
-    ("raised", "said", "code"), [(UserError("a.txt: empty"), "a.txt: empty", 2), (KeyboardInterrupt(), "stopped", 130)]
+    ("raised", "said", "code"),
+    [
+        (UserError("a.txt: empty"), "a.txt: empty", 2),
+        (KeyboardInterrupt(), "stopped", 130),
+        (PermissionError(13, "Permission denied", "a.txt"), "a.txt: Permission denied", 2),
+        (OSError("the share\nis away"), "the share is away", 2),
+    ],
 )
 def test_a_command_ends_in_a_sentence(raised, said, code, capsys):
     def main() -> None:

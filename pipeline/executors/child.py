@@ -12,9 +12,9 @@ import traceback
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
-from manifests.errors import UserError, first_line
+from manifests.errors import UserError, first_line, sentence
 from manifests.recipe import Recipe
-from pipeline.signals import refusals, sentence
+from pipeline.signals import refusals
 
 
 @dataclass(frozen=True)

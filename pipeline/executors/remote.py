@@ -6,11 +6,11 @@ machine, with the same reason and the same bytes, and what Ray itself loses (a n
 
 import socket
 
-from manifests.errors import UserError
+from manifests.errors import UserError, sentence
 from manifests.recipe import Recipe
 from pipeline.executors.child import Job
 from pipeline.executors.local import LocalExecutor
-from pipeline.signals import refusals, sentence
+from pipeline.signals import refusals
 from pipeline.store import Store
 from pipeline.work import Task
 
