@@ -21,7 +21,7 @@ def read_corrections(path: Path, pictures: list[str]) -> dict[str, Corrections]:
         words = json.loads(path.read_bytes())
     except OSError as e:
         raise UserError(f"{path}: cannot read these joints ({e.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path}: not JSON") from None
     if not isinstance(words, dict):
         raise UserError(f'{path}: expected joints by name, such as {{"left_wrist": [120, 88]}}')

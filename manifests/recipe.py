@@ -103,7 +103,7 @@ class AmassSource(_Clips):
     kind: Literal["amass"]
     genders: tuple[Gender, ...] = get_args(Gender)
     betas: Literal["drawn", "clip"] = "drawn"
-    up: Literal["auto", "y", "z"] = Field("auto", description="auto: how trunks are held on the whole")
+    up: Literal["auto", "y", "z"] = Field("auto", description="auto: how trunks are held on the whole; in doubt z")
 
 
 ClipSource = BvhSource | DeepMimicSource | AmassSource

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from manifests.errors import UserError, first_line
 from manifests.recipe import Recipe
 
-# What its constructors let through: a tag or a number that is none, and a text nested too deep.
-_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+# With what its constructors let through: a tag or a number that is none, and a text nested too deep.
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
 class _Loader(yaml.SafeLoader):
@@ -92,7 +92,7 @@ def _read(source: str) -> tuple[str, str]:
 def _parse(where: str, text: str) -> dict:
     try:
         data = yaml.load(text, _Loader)
-    except _NOT_YAML as e:
+    except NOT_YAML as e:
         mark = getattr(e, "problem_mark", None)
         problem = getattr(e, "problem", None) or first_line(e)
         raise UserError(f"{where}: not YAML{f', line {mark.line + 1}' if mark else ''}: {problem}") from None
@@ -127,7 +127,7 @@ def parse_value(item: str, value: str) -> Any:
     """What `--set item` gives a key, as a recipe would have it."""
     try:
         return yaml.load(value, _Loader)
-    except _NOT_YAML:
+    except NOT_YAML:
         raise UserError(f"--set {item}: the value is not YAML") from None
 
 

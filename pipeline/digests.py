@@ -33,7 +33,7 @@ class Digests:
         try:
             if path.is_dir():
                 parts = [f"{p.relative_to(path)}:{self._of_file(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
-                return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+                return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()  # names need not be UTF-8
             return self._of_file(path)
         except OSError as e:
             raise UserError(f"{path}: cannot read ({e.strerror})") from None

@@ -48,6 +48,11 @@ class Lease:
             raise UserError(f"{self.store.url}: another launcher was faster; try again") from None
         return last + 1
 
+    @property
+    def mark(self) -> tuple[str, str]:
+        """Name and content of the holder's object."""
+        return self._name(self._number), self._content().decode()
+
     def check(self) -> None:
         """Raises UserError once another launcher has taken the folder, or may since nothing renews the lease."""
         lost = self._lost or ("" if self._thread.is_alive() else "its lease is no longer renewed")

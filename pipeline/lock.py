@@ -8,6 +8,7 @@ disk. On object stores a launcher holds a lease, see pipeline/lease.py.
 import fcntl
 import json
 import os
+import secrets
 import socket
 
 from manifests.errors import UserError
@@ -21,7 +22,7 @@ class RunLock:
     """Context manager; raises UserError where another launcher holds the folder."""
 
     def __init__(self, store: Store):
-        self.store = store
+        self.store, self._who = store, _identity()
         self._fd = -1
         self._lease: Lease | None = None
 
@@ -29,9 +30,14 @@ class RunLock:
         if self.store.is_local:
             self._hold_file()
         else:
-            self._lease = Lease(self.store, NAME, _identity())
+            self._lease = Lease(self.store, NAME, self._who)
             self._lease.take()
         return self
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """Name and content of a file that this launch alone has written."""
+        return self._lease.mark if self._lease else (NAME, json.dumps(self._who))
 
     def check(self) -> None:
         """Raises UserError where the folder has been lost to another launcher."""
@@ -60,7 +66,8 @@ class RunLock:
         if before and _holder(before).get("host") not in (None, socket.gethostname()):
             self._refuse(before)
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(_identity()).encode(), 0)
+        os.pwrite(self._fd, self.mark[1].encode(), 0)
+        os.fsync(self._fd)  # other nodes read it
 
     def _refuse(self, content: bytes) -> None:
         who = _holder(content)
@@ -70,7 +77,9 @@ class RunLock:
 
 
 def _identity() -> dict:
-    return {"host": socket.gethostname(), "pid": os.getpid()}
+    """slurm_job: docs/cluster/slurm.sh, started again, knows its own lock by it."""
+    who = {"host": socket.gethostname(), "pid": os.getpid(), "launch": secrets.token_hex(8)}
+    return who | {"slurm_job": os.environ.get("SLURM_JOB_ID", "")}
 
 
 def _holder(content: bytes) -> dict:

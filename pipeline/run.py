@@ -93,7 +93,7 @@ class _Runner:
             return self._ended()
         if self.survey.needs_cleaned(self._units()):
             self.survey = Survey(self.pipeline, self.store, self.survey.retry_failed, revive=True)
-        with self.progress, closing(self.where.open(self.pipeline, self.store)) as executor:
+        with self.progress, closing(self.where.open(self.pipeline, self.store, self.lock.mark)) as executor:
             if not self.store.exists(RECIPE_FILE):
                 self._freeze()
             for wave in self._waves():

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from manifests.errors import UserError
+from manifests.errors import UserError, sentence
 
 # What the libraries of object stores raise that is no OSError.
 _STORE_ERRORS = (
@@ -43,20 +43,14 @@ def exit_codes() -> Iterator[None]:
     except UserError as e:
         print(f"skep: {e}", file=sys.stderr)
         sys.exit(2)
-    except _refusals() as e:
-        print(f"skep: {_sentence(e)}", file=sys.stderr)
+    except refusals() as e:
+        print(f"skep: {sentence(e)}", file=sys.stderr)
         sys.exit(2)
     except Interrupted as e:
         print("\nskep: interrupted; run the same command to resume", file=sys.stderr)
         sys.exit(e.exit_code)
 
 
-def _refusals() -> tuple[type[Exception], ...]:
+def refusals() -> tuple[type[Exception], ...]:
     """Errors of disks, networks and stores. A library that is not loaded has raised none, so none is imported for this."""
     return (OSError, *(getattr(sys.modules[module], name) for module, name in _STORE_ERRORS if module in sys.modules))
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -94,7 +94,7 @@ class Simulated(Where):
     workers: int = 256
     opened: list = field(default_factory=list)
 
-    def open(self, pipeline, store):
+    def open(self, pipeline, store, mark):
         self.opened.append(SimulatedExecutor(store, self.workers))
         return self.opened[-1]
 

@@ -18,7 +18,9 @@ import yaml
 
 from manifests.recipe_files import bundled_recipes
 from pipeline.cli import app
+from pipeline.lock import RunLock
 from pipeline.run import run
+from pipeline.store import Store
 from tests.conftest import tree
 from tests.toy import specs
 from tests.toy_run import recipe
@@ -35,7 +37,8 @@ _TEMPLATE = {
     }}}},
 }  # fmt: skip
 _PARAMS = {"type": "object", "additionalProperties": {"type": "string"}}
-# The part of ray.io/v1 RayJob that the file uses; unknown names are errors, as they are for kubectl.
+_KUBERAY = "v1.5.1"  # the first that knows authOptions
+# The part of its ray.io/v1 RayJob that the file uses; unknown names are errors, as they are for kubectl.
 _RAYJOB = {
     "type": "object", "required": ["apiVersion", "kind", "metadata", "spec"], "additionalProperties": False,
     "properties": {"apiVersion": {"const": "ray.io/v1"}, "kind": {"const": "RayJob"}, "metadata": {"required": ["name"]}, "spec": {
@@ -82,8 +85,10 @@ def _options(command: list[str]) -> dict:
 
 
 def test_the_rayjob_is_one_that_kuberay_takes():
-    job = yaml.safe_load((FILES / "rayjob.yaml").read_text())
+    text = (FILES / "rayjob.yaml").read_text()
+    job = yaml.safe_load(text)
     jsonschema.validate(job, _RAYJOB)
+    assert f"KubeRay {_KUBERAY} or later" in text
     params = _options(shlex.split(job["spec"]["entrypoint"]))
     assert params["executor"] == "ray" and params["ray_address"] == "auto" and params["recipe"] in bundled_recipes()
 
@@ -101,6 +106,14 @@ def test_a_lost_node_changes_no_byte_and_a_stage_stays_where_its_resource_is(tmp
     nodes = [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()]
     assert set(nodes) == {"first", "second"}
     run(recipe(body__path=str(tmp_path / "config.json")), str(tmp_path / "local"), specs("Placed"), quiet=True)
+    assert tree(tmp_path / "run") == tree(tmp_path / "local")
+
+
+@pytest.mark.slow
+def test_a_lost_node_for_which_no_other_comes_leaves_the_run_to_the_rest(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "tests.two_nodes", str(tmp_path), "Model"], timeout=280)
+    assert done.returncode == 0
+    run(recipe(body__path=str(tmp_path / "config.json")), str(tmp_path / "local"), specs("Model"), quiet=True)
     assert tree(tmp_path / "run") == tree(tmp_path / "local")
 
 
@@ -127,23 +140,36 @@ def test_ray_job_submit_runs_a_recipe(tmp_path):
     assert json.loads((tmp_path / "run/dataset/dataset.json").read_text())
 
 
+def _slurm(folder: Path, job: str, **stand_ins: str) -> dict[str, str]:
+    """The environment of a job of one node, with commands in place of Slurm's."""
+    commands = folder / ".venv/bin"
+    commands.mkdir(parents=True)
+    for name, text in {"scontrol": "echo 127.0.0.1", **stand_ins}.items():
+        (commands / name).write_text(f"#!/bin/sh\n{text}\n")
+        (commands / name).chmod(0o755)
+    slurm = {"SLURM_JOB_ID": job, "SLURM_JOB_NODELIST": "node", "SLURM_JOB_NUM_NODES": "1", "SKEP_HOME": str(folder)}
+    return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | slurm | {"PATH": f"{commands}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(("holder", "restarts", "stays"), [("7", "1", False), ("7", "0", True), ("8", "1", True)])
+def test_a_slurm_job_that_is_queued_again_removes_the_lock_of_its_earlier_start_alone(holder, restarts, stays, tmp_path, monkeypatch):
+    """It names a node that is gone, and would be trusted."""
+    monkeypatch.setenv("SLURM_JOB_ID", holder)
+    store = Store(str(tmp_path / "run"))
+    with RunLock(store):
+        left = json.loads(store.read("lock"))
+    store.write("lock", json.dumps(left | {"host": "gone"}).encode())
+    env = _slurm(tmp_path, "7", srun="exit 3") | {"SLURM_RESTART_COUNT": restarts}
+    assert subprocess.run(["bash", str(FILES / "slurm.sh"), "smoke", store.root], env=env).returncode == 3
+    assert store.exists("lock") == stays
+
+
 @pytest.mark.slow
 def test_the_slurm_script_starts_a_cluster_and_runs(tmp_path):
     """`srun` and `scontrol` are stand-ins for one node; Ray is real, but for `ray stop`, which would end every Ray of this machine."""
-    commands = tmp_path / ".venv/bin"
-    commands.mkdir(parents=True)
-    _skep(commands)
-    stand_ins = {
-        "ray": f'[ "$1" = stop ] || exec {RAY} "$@"',
-        "srun": 'while [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"',
-        "scontrol": "echo 127.0.0.1",
-    }
-    for name, text in stand_ins.items():
-        (commands / name).write_text(f"#!/bin/sh\n{text}\n")
-        (commands / name).chmod(0o755)
     job = str(10**6 + os.getpid())
-    slurm = {"SLURM_JOB_ID": job, "SLURM_JOB_NODELIST": "node", "SLURM_JOB_NUM_NODES": "1", "SKEP_HOME": str(tmp_path)}
-    env = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | slurm | {"PATH": f"{commands}:{os.environ['PATH']}"}
+    env = _slurm(tmp_path, job, ray=f'[ "$1" = stop ] || exec {RAY} "$@"', srun='while [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"')
+    _skep(tmp_path / ".venv/bin")
     try:
         command = ["bash", str(FILES / "slurm.sh"), "smoke", str(tmp_path / "run"), "--set", "poses.count=4"]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)

@@ -10,7 +10,13 @@ from pipeline import signals
 
 
 @pytest.mark.parametrize(
-    ("raised", "said", "code"), [(UserError("a.txt: empty"), "a.txt: empty", 2), (KeyboardInterrupt(), "stopped", 130)]
+    ("raised", "said", "code"),
+    [
+        (UserError("a.txt: empty"), "a.txt: empty", 2),
+        (KeyboardInterrupt(), "stopped", 130),
+        (PermissionError(13, "Permission denied", "a.txt"), "a.txt: Permission denied", 2),
+        (OSError("the share\nis away"), "the share is away", 2),
+    ],
 )
 def test_a_command_ends_in_a_sentence(raised, said, code, capsys):
     def main() -> None:
@@ -34,6 +40,7 @@ def exit_codes(monkeypatch):
     [
         (NotADirectoryError(20, "Not a directory", "a/recipe.yaml/b"), "a/recipe.yaml/b: Not a directory"),
         (OSError("the share\nis away"), "the share is away"),
+        (OSError(28, "No space left on device"), "No space left on device"),
         (TimeoutError(), "TimeoutError"),
         (NoCredentialsError(), "Unable to locate credentials"),
         (EndpointConnectionError(endpoint_url="http://there"), 'Could not connect to the endpoint URL: "http://there"'),

@@ -124,9 +124,11 @@ def test_a_calibration_of_another_detector_is_refused(tmp_path):
     other.write_text(json.dumps({**data, "detector": "0" * 64}))
     with pytest.raises(UserError, match="made with another detector"):
         read_calibration(other, None)
-    other.write_text("{}")
-    with pytest.raises(UserError, match="not a calibration of the filter"):
-        read_calibration(other, None)
+    huge = {**data, "limbs": {**data["limbs"], "constant": 10**400}}
+    for text in ("{}", "[" * 100_000, json.dumps(huge)):
+        other.write_text(text)
+        with pytest.raises(UserError, match="not a calibration of the filter"):
+            read_calibration(other, None)
 
 
 def test_thresholds_lose_the_stated_share_at_most():

@@ -1,6 +1,8 @@
 """Libraries of drawings: who drew them, what is in them, who learns from them."""
 
-from multiprocessing import get_context
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -64,11 +66,22 @@ def _write_often(folder):
 
 def test_several_processes_fill_one_library(tmp_path):
     """They may write the same file in the same instant: it is whole at any time, and nobody's is lost."""
-    with get_context("spawn").Pool(2) as pool:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.map(_write_often, [tmp_path, tmp_path])
     tensors, _ = read_tensors(chunk_path(tmp_path, "train", "00000"))
     assert label_of(tmp_path) == "somebody" and len(tensors["x"].unique()) == 1
     assert not list(tmp_path.rglob(".*"))
+
+
+def be_killed(job):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_drawing_process_that_is_killed_ends_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(draw, "_draw", be_killed)
+    with pytest.raises(UserError, match=f"{tmp_path}: a drawing process was killed; the same command goes on"):
+        draw.fill(tmp_path, RECIPE, {"train": 12}, each=1, workers=2, log=lambda _: None)
+    assert not multiprocessing.active_children()
 
 
 def test_as_many_chunks_are_read_as_are_asked_for(drawn, tmp_path):

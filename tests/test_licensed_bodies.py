@@ -173,6 +173,16 @@ def test_a_changed_pickle_is_converted_anew(tmp_path, chumpy):
         assert np.ptp(load_body(path).template[:, 1]) == pytest.approx(height * np.ptp(arrays["v_template"][:, 1]), rel=1e-5)
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-200], lambda data: data.replace(b"weights.npy", b"height_.npy")])
+def test_a_damaged_copy_of_a_pickle_is_no_copy(tmp_path, damage):
+    path, copy = tmp_path / "SMPL_NEUTRAL.pkl", tmp_path / "SMPL_NEUTRAL.converted.npz"
+    path.write_bytes(pickle.dumps(read_body(None), 2))
+    body, sound = load_body(path), copy.read_bytes()
+    copy.write_bytes(damage(sound))
+    assert np.array_equal(load_body(path).weights, body.weights)
+    assert copy.read_bytes() == sound and sorted(tmp_path.iterdir()) == [copy, path]
+
+
 class Runs:
     """Pickles into a call of whatever is given."""
 

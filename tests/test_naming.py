@@ -28,6 +28,9 @@ def test_a_map_of_ones_own(tmp_path):
         with pytest.raises(UserError, match=rf"bad\.yaml: {sentence}"):
             read_bvh_text(tmp_path, text, names=tmp_path / "bad.yaml")
         (tmp_path / "bad.yaml").rename(tmp_path / f"{len(bad)}{sentence[:3]}.yaml")  # maps are read once
+    (tmp_path / "date.yaml").write_text("skip: 2024-99-99")
+    with pytest.raises(UserError, match=r"date\.yaml: not YAML"):
+        read_bvh_text(tmp_path, text, names=tmp_path / "date.yaml")
 
 
 LEFT = {

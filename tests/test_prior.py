@@ -1,5 +1,6 @@
 """The learned prior: its weights, its draws, the fence of joint limits, its training."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from manifests.errors import UserError
+from manifests.errors import UserError, command
 from stages.body.model import load_body
 from stages.body.rotations import angle_between, matrix_from_axis_angle
-from stages.poses import widen
+from stages.poses import judge_prior, train_prior, widen
 from stages.poses.captions import arms, measured, stance
 from stages.poses.fence import fenced
 from stages.poses.judge_prior import precision_recall, reach, reconstruction, sampled
@@ -143,11 +144,41 @@ def test_cut_off_weights(tmp_path):
         load_prior(tmp_path / "w.safetensors")
 
 
+def recordings(folder):
+    """Clips of a few frames, some of which are held out by their names."""
+    for i in range(12):
+        (folder / f"c{i}.bvh").write_text(bvh(WAVING[i % 3 :]))
+    return f"bvh:{folder}"
+
+
 def test_training_from_any_recordings(tmp_path):
-    for i in range(12):  # some of these names are held out
-        (tmp_path / f"c{i}.bvh").write_text(bvh(WAVING[i % 3 :] + WAVING))
-    command = [sys.executable, "-m", "stages.poses.train_prior", "--source", f"bvh:{tmp_path}", "--steps", "3"]
+    command = [sys.executable, "-m", "stages.poses.train_prior", "--source", recordings(tmp_path), "--steps", "3"]
     for name in ("a", "b"):
-        subprocess.run([*command, str(tmp_path / name)], cwd=ROOT, check=True, capture_output=True)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert load_prior(tmp_path / "a").decode(np.zeros((1, LATENT))).shape == (1, 24, 3, 3)
+        subprocess.run([*command, str(tmp_path / "new" / name)], cwd=ROOT, check=True, capture_output=True)
+    assert [path.name for path in sorted((tmp_path / "new").iterdir())] == ["a", "b"]
+    assert (tmp_path / "new/a").read_bytes() == (tmp_path / "new/b").read_bytes()
+    assert load_prior(tmp_path / "new/a").decode(np.zeros((1, LATENT))).shape == (1, 24, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "sentence"),
+    [
+        (train_prior.main, ("out", "--rate", "0"), "--rate 0.0: expected more than 0"),
+        (train_prior.main, ("out", "--steps", "0"), "--steps 0: expected 1 or more"),
+        (train_prior.main, ("out", "--archetypes", "nan"), "--archetypes nan: expected a share from 0 to 1"),
+        (train_prior.main, ("out", "--seed", "-1"), "--seed -1: expected 0 or more"),
+        (train_prior.main, ("out", "--archetypes", "0", "--rate", "1"), r"18 frames to train on, expected 24 at least"),
+        (train_prior.main, (".",), r"\.: cannot write here"),
+        (train_prior.main, ("c0.bvh/out",), "c0.bvh: File exists"),
+        (judge_prior.main, (str(BUNDLED), "--rate", "nan"), "--rate nan: expected more than 0"),
+        (judge_prior.main, (str(BUNDLED), "--count", "3"), "--count 3: expected more than 3"),
+        (judge_prior.main, (str(BUNDLED),), r"\d frames are held out, expected more than 30"),
+    ],
+)
+def test_what_would_end_a_training_or_its_measures_is_said_before(tmp_path, main, arguments, sentence, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train_prior, "train", None)
+    monkeypatch.setattr("sys.argv", ["tool", *arguments, "--source", recordings(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        command(main)
+    assert end.value.code == 2 and re.search(sentence, capsys.readouterr().err)

@@ -1,15 +1,21 @@
-"""The run on a Ray cluster: same bytes, pools of actors, small rows, placement, sentences."""
+"""The run on a Ray cluster: same bytes, pools of actors that fit it, small rows, placement, sentences."""
 
 import json
+import socket
 from collections import Counter
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from manifests.errors import UserError
 from manifests.stage import Resources
+from pipeline.executors.child import Job
 from pipeline.executors.choose import Where
-from pipeline.executors.pool import sizes
+from pipeline.executors.pool import Pool
 from pipeline.executors.ray import RayExecutor
+from pipeline.executors.remote import Watcher
+from pipeline.executors.room import lacking, sizes
+from pipeline.lock import RunLock
 from pipeline.node import marks
 from pipeline.plan import Pipeline
 from pipeline.run import run
@@ -31,7 +37,8 @@ def on_ray(ray_address):
 
 
 @pytest.mark.parametrize(
-    ("cpus", "gpus", "sketches", "filters"), [(16, 8, 8, 7), (8, 1, 1, 6), (64, 1, 1, 62), (1024, 64, 64, 959), (9, 8, 7, 1), (2, 1, 0, 1)]
+    ("cpus", "gpus", "sketches", "filters"),
+    [(16, 8, 8, 7), (8, 1, 1, 6), (64, 1, 1, 62), (1024, 64, 64, 959), (9, 8, 7, 1), (2, 1, 0, 1), (1, 1, 0, 0)],
 )
 def test_no_gpu_is_left_idle_and_no_cpu(cpus, gpus, sketches, filters):
     pools = {"filter": (Resources(model=True), "cpu"), "sketches": (Resources(model=True, gpus=1), "cuda")}
@@ -39,7 +46,42 @@ def test_no_gpu_is_left_idle_and_no_cpu(cpus, gpus, sketches, filters):
     halves = {name: (Resources(model=True), "cpu") for name in ("a", "b")}
     assert sizes(halves, {"CPU": cpus}) == {"a": (cpus - 1) // 2, "b": cpus - 1 - (cpus - 1) // 2}
     assert sizes({"a": (Resources(cpus=0, model=True), "cpu")}, {"CPU": cpus}) == {"a": 1}
-    assert sizes({"a": (Resources(custom={"easel": 2}), "cpu")}, {"CPU": cpus, "easel": 3}) == {"a": 1}
+    assert sizes({"a": (Resources(custom={"easel": 2}), "cpu")}, {"CPU": cpus, "easel": 3}) == {"a": min(1, cpus - 1)}
+
+
+def test_what_a_lost_node_alone_had_is_waited_for_with_a_cpu():
+    assert sizes({"sketches": (Resources(model=True, gpus=1), "cuda")}, {"CPU": 4}) == {"sketches": 1}
+    request = {"num_cpus": 1, "num_gpus": 0, "resources": {"easel": 1}}
+    assert lacking(request, [{"CPU": 8}, {"CPU": 0.5, "easel": 1}]) == "CPU 1, easel 1"
+    assert lacking(request, [{"CPU": 8}, {"CPU": 1, "easel": 1}]) == ""
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    """A pool of three, whose actors are numbers."""
+    numbers = iter(range(100))
+    monkeypatch.setattr(Pool, "_start", lambda self: next(numbers))
+    pool = Pool(b"", recycle_after=100)
+    pool.fit(3, {"num_cpus": 1})
+    return pool
+
+
+def test_a_pool_shrinks_with_its_cluster_and_idle_actors_go_first(pool):
+    members = [pool.pick() for _ in range(3)]
+    pool.give_back(members[1])
+    pool.fit(2, {"num_cpus": 1})
+    assert {pool.pick().handle for _ in range(9)} == {0, 2}
+    pool.fit(1, {"num_cpus": 1})
+    assert len({pool.pick().handle for _ in range(9)}) == 1
+    pool.fit(2, {"num_cpus": 1})
+    assert 3 in {pool.pick().handle for _ in range(9)}
+
+
+def test_a_pool_that_was_made_on_a_tiny_cluster_asks_for_cpus_when_it_has_grown(pool):
+    pool.fit(1, {"num_cpus": 0})
+    assert pool.pick().handle == 0
+    pool.fit(2, {"num_cpus": 1})
+    assert [(m.handle, m.request) for m in (pool.pick(), pool.pick())] == [(1, {"num_cpus": 1}), (2, {"num_cpus": 1})]
 
 
 def _log(path, word):
@@ -150,11 +192,76 @@ def test_a_gpu_that_no_node_has_is_missed_at_once(on_ray, tmp_path):
     assert marker["environment"]["device"] == "cpu"
 
 
+def test_a_node_that_never_comes_is_waited_for_aloud_and_the_lock_still_watched(on_ray, tmp_path, monkeypatch, capfd):
+    """No node has an easel."""
+    said = []
+
+    def check(self):
+        said.append(capfd.readouterr().err)
+        if len(said) > 1 and "skep" in said[-2]:  # one more look after the sentence
+            raise UserError("the folder is lost")
+
+    monkeypatch.setattr(RunLock, "check", check)
+    monkeypatch.setattr("pipeline.executors.ray.LOOK_AGAIN_S", 0.5)
+    with pytest.raises(UserError, match="the folder is lost"):
+        on_ray(tmp_path, toy_recipe(), specs("Placed"))
+    assert "".join(said) == "skep: stage sketches waits for a node with CPU 1, easel 1; the cluster has none now\n"
+
+
 def test_a_stage_that_breaks_is_told_in_one_piece(on_ray, tmp_path):
     config = tmp_path / "bad.json"
     config.write_text("not json")
     with pytest.raises(UserError, match=r"stage sketches, unit .* broke:"):
         on_ray(tmp_path / "run", toy_recipe(body__path=str(config)))
+
+
+def test_a_store_that_does_not_answer_a_worker_is_a_sentence(on_ray, tmp_path):
+    sentence = r'^stage sketches, unit \S+: Could not connect to the endpoint URL: "http://there"$'
+    with pytest.raises(UserError, match=sentence):
+        on_ray(tmp_path / "ray", toy_recipe(), specs("Offline"))
+    with pytest.raises(UserError, match=sentence):
+        run(toy_recipe(), str(tmp_path / "local"), specs("Offline"), quiet=True)
+
+
+def test_what_breaks_on_a_node_is_not_called_lost(on_ray, tmp_path, monkeypatch):
+    def breaks(job, task=None):
+        raise ValueError("odd")
+
+    class Broken:
+        def __init__(self, job):
+            breaks(job)
+
+        def do(self, task):
+            pass
+
+    monkeypatch.setattr("pipeline.executors.ray.do_unit", breaks)
+    with pytest.raises(UserError, match=r"(?s)^stage poses, unit \S+ broke:\n.*ValueError: odd"):
+        on_ray(tmp_path / "task", toy_recipe())
+    monkeypatch.undo()
+    monkeypatch.setattr("pipeline.executors.pool.Watcher", Broken)
+    with pytest.raises(UserError, match=r"(?s)^stage sketches, unit \S+ broke:\n.*ValueError: odd"):
+        on_ray(tmp_path / "actor", toy_recipe(), specs("Model"))
+
+
+def _watcher(folder):
+    """Of a launch whose lock says `ours`."""
+    return Watcher(Job(toy_recipe().model_dump_json(), SPECS, str(folder), ("lock", "ours")).to_bytes())
+
+
+def test_a_node_with_another_run_in_the_place_of_this_one_is_refused(tmp_path):
+    for name in ("lock", "recipe.yaml"):
+        (tmp_path / name).write_text("theirs")
+    sentence = f"{tmp_path}: node {socket.gethostname()} does not see this run folder; use a shared folder or a bucket"
+    assert _watcher(tmp_path).do(b"") == {"error": sentence}
+    assert RunLock(Store(str(tmp_path))).mark != RunLock(Store(str(tmp_path))).mark
+
+
+def test_a_node_that_the_store_refuses_is_named(tmp_path, monkeypatch):
+    def refuse(self, name):
+        raise NoCredentialsError
+
+    monkeypatch.setattr(Store, "exists", refuse)
+    assert _watcher(tmp_path).do(b"") == {"error": f"{tmp_path}: node {socket.gethostname()}: Unable to locate credentials"}
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path):

@@ -37,6 +37,7 @@ def test_bundled_recipes_are_sound_and_survive_freezing(name):
         ("plan.seconds_per_sample.posse=3", r"recipe demo: plan\.seconds_per_sample\.posse.*: input should be 'poses'"),
         ("body.path=''", r"recipe demo: body\.path: expected a path, got ''"),
         ("seed=!!int abc", "--set seed=!!int abc: the value is not YAML"),
+        ("seed=!!bool abc", "--set seed=!!bool abc: the value is not YAML"),
         ("seed=0x_", "--set seed=0x_: the value is not YAML"),
         ("poses.count=[", r"--set poses\.count=\[: the value is not YAML"),
     ],

@@ -151,3 +151,6 @@ def test_files_behind_a_path_are_read_once_until_they_change(tmp_path, monkeypat
     assert learnt and second != first
     (tmp_path / "cache/skep/digests.json").write_text(json.dumps([1]))
     assert digest()[0] == second
+    (folder / os.fsdecode(b"caf\xe9")).write_text("a name that is not UTF-8")
+    third, learnt = digest()
+    assert learnt and digest() == (third, False) and third != second

@@ -198,10 +198,12 @@ def test_deepmimic_bends_the_right_knee_and_left_elbow(tmp_path):
     ("data", "sentence"),
     [
         ('{"Frames": [[0.1, 2', "not a DeepMimic movement, or cut off"),
+        ('{"Frames": ' + "[" * 100_000, "not a DeepMimic movement, or cut off"),
         ({"Frames": []}, "holds no frames"),
         ({"Frames": [movement()["Frames"][0], [1, 2]]}, "frame 1 holds 2 numbers, expected 44"),
         (movement(n8=float("nan")), "frame 1: a value is not finite"),
         (movement(n8=0), "frame 1: the quaternion of chest is not one"),
+        (movement(n8=10**400), "holds something that is not a number"),
         (movement(n8="x"), "holds something that is not a number"),
     ],
 )
@@ -236,6 +238,12 @@ def test_folders_without_recordings(tmp_path):
             Catalogue(kind(kind=name, path=tmp_path / "nowhere"))
 
 
+def test_a_name_that_is_not_utf_8_is_one_sentence(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.bvh")).write_text(GOOD)
+    with pytest.raises(UserError, match=r"caf\\udce9\.bvh': its name is not UTF-8; rename it"):
+        Catalogue(BvhSource(kind="bvh", path=tmp_path))
+
+
 @given(st.integers(0, 2**32))
 def test_a_mirror_in_a_mirror(seed):
     turns = matrix_from_axis_angle(np.random.default_rng(seed).normal(size=(3, 24, 3)))
@@ -247,11 +255,14 @@ def test_a_mirror_in_a_mirror(seed):
 NAMES = [f"ink-{i:06d}" for i in range(12)]
 
 
-def run(names, sources, val=0.5):
+def stage(sources, val=0.5):
     recipe = Recipe.model_validate({"name": "t", "poses": {"count": 10, "sources": sources}, "split": {"val": val}})
-    context = Context.alone(3, "poses")
+    return Poses(Config(recipe, Poses.config))
+
+
+def run(names, sources, val=0.5):
     table = pa.table({"sample_id": list(names), "style": ["ink"] * len(names)}, schema=schema.PLANNED)
-    return Poses(Config(recipe, Poses.config)).process(table, context)
+    return stage(sources, val).process(table, Context.alone(3, "poses"))
 
 
 @pytest.fixture
@@ -301,8 +312,10 @@ def test_weights_decide_how_often(mixed):
 
 def test_a_clip_gone_bad_fails_its_samples_not_the_run(mixed, tmp_path):
     (tmp_path / "bvh/clip1.bvh").write_text(GOOD[:200])
-    with pytest.raises(BadClip, match=r"clip1\.bvh: not a BVH file"):
+    (tmp_path / "bvh/clip2.bvh").write_text(GOOD[:200])
+    with pytest.raises(BadClip, match=r"clip[12]\.bvh: not a BVH file"):
         run([f"ink-{i:06d}" for i in range(40)], mixed[2:3])
+    stage(mixed[2:3] * 5).setup("cpu")  # its draws are no sample's, and not all of them of the first clip
 
 
 def test_a_path_in_the_list_counts_by_its_content(mixed, tmp_path):

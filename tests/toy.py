@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from botocore.exceptions import EndpointConnectionError
 
 from manifests.errors import UserError
 from manifests.randomness import split_of
@@ -149,6 +150,13 @@ class Unready(Blobs):
 
     def setup(self, device):
         raise UserError("cannot read the brushes")
+
+
+class Offline(Blobs):
+    """A store that it needs does not answer."""
+
+    def setup(self, device):
+        raise EndpointConnectionError(endpoint_url="http://there")
 
 
 class Chosen(Select):

@@ -1,7 +1,7 @@
-"""`python -m tests.two_nodes FOLDER`: a run over two Ray nodes of this machine; the one with the easel is lost on the way.
+"""`python -m tests.two_nodes FOLDER [SKETCHES]`: a run over two Ray nodes of this machine, of which one is killed without warning.
 
-The head has a CPU for the tasks. The sketches stage asks for an easel, which stands for a GPU: the second node has the
-only one, until it is killed without warning and a third comes.
+`Placed`, the sketches stage unless another is named, asks for an easel, which stands for a GPU: the second node has the only one,
+until it is lost and a third comes. For others nobody comes: the head has to end the run alone.
 """
 
 import json
@@ -40,15 +40,15 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, sketches: str = "Placed") -> None:
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
     from ray.cluster_utils import Cluster  # reads the environment
 
     config = folder / "config.json"
     config.write_text(json.dumps({"log": str(folder / "log")}))
-    cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=_node("head", 1)))
+    cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=_node("head", 1 if sketches == "Placed" else 2)))
     lost = _patiently(lambda: cluster.add_node(**_node("first", 2, easel=1)))
-    command = [sys.executable, "-m", "tests.toy_run", str(folder / "run"), cluster.address, "Placed", str(config)]
+    command = [sys.executable, "-m", "tests.toy_run", str(folder / "run"), cluster.address, sketches, str(config)]
     launcher = subprocess.Popen(command)
     while len(sorted(folder.glob("run/sketches/*.done.json"))) < 5 and launcher.poll() is None:
         try:
@@ -56,11 +56,12 @@ def main(folder: Path) -> None:
         except subprocess.TimeoutExpired:
             pass
     cluster.remove_node(lost, allow_graceful=False)
-    _patiently(lambda: cluster.add_node(**_node("second", 2, easel=1)))
+    if sketches == "Placed":
+        _patiently(lambda: cluster.add_node(**_node("second", 2, easel=1)))
     code = launcher.wait()
     cluster.shutdown()
     sys.exit(code)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -7,7 +7,6 @@
 #SBATCH --exclusive
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-#SBATCH --signal=B:TERM@120
 set -euo pipefail
 
 RECIPE=${1:-demo}
@@ -22,6 +21,12 @@ export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=${TMPDIR:-/tmp}/skep-$SLURM_JOB_I
 TOKEN=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
 export TOKEN RECIPE RUN
 export PATH=$SKEP_HOME/.venv/bin:$PATH # symmetric-run calls `ray` by name
+
+# Slurm has ended the start of this job before; its lock may name a node that is not among these, and would be trusted for ever.
+LOCK=${RUN#file://}/lock
+if [ "${SLURM_RESTART_COUNT:-0}" != 0 ] && grep -qs "\"slurm_job\": \"$SLURM_JOB_ID\"" "$LOCK"; then
+  rm -f "$LOCK"
+fi
 
 # symmetric-run starts Ray on every node, runs the command on the first one when all have joined, and stops Ray after it.
 # A requeued job runs the same command again and goes on where it was.

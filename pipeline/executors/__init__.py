@@ -32,7 +32,7 @@ class Executor(Protocol):
         ...
 
     def wait(self) -> list[Done]:
-        """Block until something is done."""
+        """Block until something is done; none, now and then, where that takes long."""
         ...
 
     def close(self) -> None:

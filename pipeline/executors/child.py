@@ -12,8 +12,9 @@ import traceback
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
-from manifests.errors import UserError, first_line
+from manifests.errors import UserError, first_line, sentence
 from manifests.recipe import Recipe
+from pipeline.signals import refusals
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Job:
     recipe: str  # JSON
     specs: tuple[str, ...]
     url: str
+    mark: tuple[str, str]  # name and content of a file that tells the launcher's run folder from others of that address
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -30,7 +32,7 @@ class Job:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Job":
         body = json.loads(data)
-        return cls(body["recipe"], tuple(body["specs"]), body["url"])
+        return cls(body["recipe"], tuple(body["specs"]), body["url"], tuple(body["mark"]))
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def _do(worker, task, conn: Connection) -> Message:
         return Message("done", worker.do(task, trying))
     except UserError as e:
         return Message("error", {"text": str(e)})
-    except OSError as e:
-        return Message("error", {"text": f"stage {task.stage}, unit {task.name}: {e.strerror or e} ({e.filename or 'run folder'})"})
+    except refusals() as e:
+        return Message("error", {"text": f"stage {task.stage}, unit {task.name}: {sentence(e)}"})
     except Exception as e:
         if fault_of_device(e):
             _leave_to_another(task, e)

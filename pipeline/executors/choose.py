@@ -36,10 +36,10 @@ class Where:
         if self.ray and not recipe.run.workers:
             raise UserError("run.workers: expected at least 1 with --executor ray, got 0")
 
-    def open(self, pipeline: Pipeline, store: Store) -> Executor:
-        """Ready to take tasks. Raises UserError where a stage needs what is not there."""
+    def open(self, pipeline: Pipeline, store: Store, mark: tuple[str, str]) -> Executor:
+        """Ready to take tasks; mark: as RunLock has it. Raises UserError where a stage needs what is not there."""
         run = pipeline.recipe.run
-        job = Job(pipeline.recipe.model_dump_json(), pipeline.specs, store.address)
+        job = Job(pipeline.recipe.model_dump_json(), pipeline.specs, store.address, mark)
         if self.ray:
             from pipeline.executors.ray import RayExecutor
 

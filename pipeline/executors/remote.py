@@ -6,14 +6,13 @@ machine, with the same reason and the same bytes, and what Ray itself loses (a n
 
 import socket
 
-from manifests.errors import UserError
+from manifests.errors import UserError, sentence
 from manifests.recipe import Recipe
 from pipeline.executors.child import Job
 from pipeline.executors.local import LocalExecutor
+from pipeline.signals import refusals
 from pipeline.store import Store
 from pipeline.work import Task
-
-FOLDER_CHECK = "recipe.yaml"  # the launcher has written it before any worker starts
 
 _watchers: dict[bytes, "Watcher"] = {}
 
@@ -33,15 +32,20 @@ class Watcher:
             self._executor.submit(Task.from_bytes(task))
             return self._executor.wait()[0].row
         except UserError as e:
-            self._executor.close()
-            return {"error": str(e)}
+            return self._failed(str(e))
+        except refusals() as e:
+            return self._failed(f"{self._job.url}: node {socket.gethostname()}: {sentence(e)}")
+
+    def _failed(self, text: str) -> dict:
+        self._executor.close()
+        return {"error": text}
 
     def _look_for_folder(self) -> None:
-        """A folder that only the launcher's machine has would be made anew on each node."""
+        """A folder that only the launcher's machine has would be made anew on each node, or is another run's there."""
         if self._sees_folder:
             return
-        store = Store(self._job.url)
-        if not store.exists(FOLDER_CHECK):
+        store, (name, content) = Store(self._job.url), self._job.mark
+        if not store.exists(name) or store.read(name) != content.encode():
             raise UserError(f"{self._job.url}: node {socket.gethostname()} does not see this run folder; use a shared folder or a bucket")
         self._sees_folder = True
 

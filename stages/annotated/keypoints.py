@@ -22,6 +22,7 @@ CHARACTER_NAMES = {
     "right_hip": "right_hip", "right_knee": "right_knee", "right_foot": "right_ankle",
     "left_hip": "left_hip", "left_knee": "left_knee", "left_foot": "left_ankle",
 }  # fmt: skip
+FARTHEST = 1e7  # px from the corner; farther out there are no crops that could be undone
 LIMBS = tuple(name for name in JOINTS if name.partition("_")[2] in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
 
 
@@ -55,10 +56,10 @@ def from_character(skeleton: object, where: str) -> Joints:
     """skeleton: objects with `loc` (x, y) px of texture.png and `name`. All that is there counts as visible."""
     try:
         rows = {str(joint["name"]): np.array([*map(float, joint["loc"]), 2.0]) for joint in skeleton}  # type: ignore[attr-defined]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UserError(f"{where}: skeleton: expected a list of objects with loc: [x, y] and name") from None
-    if wrong := [name for name, row in rows.items() if row.shape != (3,) or not np.isfinite(row).all()]:
-        raise UserError(f"{where}: skeleton: loc of {wrong[0]}: expected two finite numbers")
+    if wrong := [name for name, row in rows.items() if row.shape != (3,) or not (np.abs(row) < FARTHEST).all()]:
+        raise UserError(f"{where}: skeleton: loc of {wrong[0]}: expected two numbers below {FARTHEST:,.0f}")
     if missing := [name for name in CHARACTER_NAMES if name not in rows]:
         raise UserError(f"{where}: skeleton: no joint named {', '.join(missing)}")
     return _gather({ours: rows[theirs] for theirs, ours in CHARACTER_NAMES.items()})
@@ -86,12 +87,12 @@ def _numbers(keypoints: object, count: int, where: str) -> np.ndarray:
     """(count, 3) x, y, v."""
     try:
         values = np.asarray(keypoints, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"{where}: keypoints: expected numbers") from None
     if values.shape != (3 * count,):
         raise UserError(f"{where}: keypoints: {values.size} numbers for {count} names, expected {3 * count}")
-    if not np.isfinite(values).all() or not np.isin(values[2::3], (0, 1, 2)).all():
-        raise UserError(f"{where}: keypoints: expected finite x and y, and a visibility of 0, 1 or 2")
+    if not (np.abs(values) < FARTHEST).all() or not np.isin(values[2::3], (0, 1, 2)).all():
+        raise UserError(f"{where}: keypoints: expected x and y below {FARTHEST:,.0f}, and a visibility of 0, 1 or 2")
     return values.reshape(count, 3)
 
 

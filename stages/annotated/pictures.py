@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.errors import UserError
-from stages.annotated.keypoints import Joints
+from stages.annotated.keypoints import FARTHEST, Joints
 from stages.scan import Scan, read_scan
 
 MARGIN = 0.1  # what a box made from joints is wider and taller by, on each side, in shares of its larger side
@@ -25,10 +25,10 @@ def box_of(bbox: object, found: Joints, where: str) -> np.ndarray:
         return _around(found.joints[found.known])
     try:
         x, y, width, height = np.asarray(bbox, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"{where}: bbox {bbox!r}: expected x, y, width, height") from None
-    if not (np.isfinite((x, y)).all() and 0 < width < np.inf and 0 < height < np.inf):
-        raise UserError(f"{where}: bbox {bbox!r}: expected finite numbers, width and height above 0")
+    if not ((np.abs((x, y, width, height)) < FARTHEST).all() and width > 0 and height > 0):
+        raise UserError(f"{where}: bbox {bbox!r}: expected numbers below {FARTHEST:,.0f}, width and height above 0")
     return np.array([x, y, x + width, y + height])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from manifests.errors import UserError
+from manifests.recipe_files import NOT_YAML
 from manifests.skeleton import STYLES
 from stages.annotated.keypoints import Joints, from_character, from_coco, names_limbs
 from stages.annotated.pictures import box_of, check_size, drawn_box, read_picture
@@ -111,7 +112,7 @@ def _tables(path: Path) -> tuple[dict, dict, list[dict]]:
         figures = [dict(row) for row in words["annotations"]]
     except OSError as e:
         raise UserError(f"{path}: cannot read ({e.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
         raise UserError(f"{path}: not a JSON file ({e})") from None
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: not a COCO file, expected lists images, annotations and categories of objects with an id") from None
@@ -149,7 +150,7 @@ def _character(folder: Path) -> Annotated:
     path = folder / CHARACTER
     try:
         words = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as e:
+    except (OSError, *NOT_YAML) as e:
         raise UserError(f"{path}: cannot read this character ({' '.join(str(e).split())})") from None
     if not isinstance(words, dict):
         raise UserError(f"{path}: expected height, width and skeleton")

@@ -1,9 +1,8 @@
 """Reads SMPL-format files and checks every key before anything is computed."""
 
 import hashlib
-import os
-import tempfile
-import zipfile
+import io
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import numpy as np
 from manifests.errors import UserError
 from stages.body.fold import TREES, fold
 from stages.body.legacy import read_pickle
+from stages.npz import open_npz, read_array
+from stages.wholefile import write_atomically
 
 SHAPES = 10
 EXPRESSIONS = 10
@@ -27,6 +28,7 @@ _SHAPES: dict[str, tuple] = {
 }
 _OPTIONAL: dict[str, tuple] = {"posedirs": ("V", 3, "C")}
 _KEYS = (*_SHAPES, *_OPTIONAL)
+_OF = "pickle_sha256"  # in the copy of a pickle: of which one
 
 
 def read_body(path: Path | None, whole: bool = False) -> dict[str, np.ndarray]:
@@ -74,46 +76,30 @@ def _converted(path: Path) -> dict[str, np.ndarray]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as e:
         raise UserError(f"{path}: cannot read this body file ({e.strerror})") from None
-    if npz.exists():
-        arrays = load_npz(npz, (*_KEYS, "pickle_sha256"))
-        if str(arrays.pop("pickle_sha256", "")) == digest:
+    with suppress(UserError):  # a copy that is not there, or damaged
+        arrays = load_npz(npz, (*_KEYS, _OF))
+        if str(arrays.pop(_OF, "")) == digest:
+            check_arrays(str(npz), arrays)
             return arrays
     arrays = read_pickle(path, _KEYS)
     check_arrays(str(path), arrays)
-    _keep(npz, {**arrays, "pickle_sha256": np.array(digest)})
+    _keep(npz, {**arrays, _OF: np.array(digest)})
     return arrays
 
 
 def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Written beside and renamed, as several processes may do so at once; a folder that is not ours to write in is no error."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(file.name, path)
-    except OSError:
-        pass
+    """Several processes may do so at once; a folder that is not ours to write in is no error."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    with suppress(OSError):
+        write_atomically(path, file.getvalue(), shared=True)
 
 
 def load_npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Those of `keys` that an `.npz` has. Raises UserError where it cannot be read or holds Python objects there."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise UserError(f"{path}: not an .npz archive but a single array")
-            return {key: _member(path, archive, key) for key in keys if key in archive}
-    except (OSError, EOFError, zipfile.BadZipFile) as e:
-        raise UserError(f"{path}: cannot read this body file ({getattr(e, 'strerror', None) or 'not an .npz archive'})") from None
-    except ValueError as e:
-        if isinstance(e, UserError):
-            raise
-        raise UserError(f"{path}: not an .npz archive") from None
-
-
-def _member(path: Path, archive, key: str) -> np.ndarray:
-    try:
-        return archive[key]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile):
-        raise UserError(f"{path}: {key} is damaged or holds Python objects; expected a plain array") from None
+    with open_npz(path, "body file") as archive:
+        names = archive.namelist()
+        return {key: read_array(archive, key) for key in keys if f"{key}.npy" in names}
 
 
 def check_arrays(path: str, arrays: dict[str, np.ndarray]) -> None:

@@ -25,7 +25,7 @@ _STEP = (
     (WIDTH - 1) / (COLUMNS - 1),
     (HEIGHT - 1) / (ROWS - 1),
 )  # px from cell to cell: these models lay the first and last cells on the border
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_IMAGENET = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
 
 
 class CocoEyes(Eyes):
@@ -34,9 +34,8 @@ class CocoEyes(Eyes):
     padding, looks_again = 1.25, False  # as it was trained
     mirror = tuple(POINTS.index(other_side(name)) for name in POINTS)
 
-    def __init__(self, net: VitPoseForPoseEstimation, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD):
-        self.net = net
-        self.mean, self.std = torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1)
+    def __init__(self, net: VitPoseForPoseEstimation, mean: Tensor, std: Tensor):
+        self.net, self.mean, self.std = net, mean, std
 
     def maps(self, crops: Tensor) -> View:
         """Heatmaps (B, 17, 64, 48), whose height is the confidence; of visibility nothing (B, 17, 0) is known."""
@@ -87,15 +86,19 @@ def _middle(points: Tensor, sure: Tensor, part: str) -> tuple[Tensor, Tensor]:
 
 def read_config(folder: Path) -> dict:
     """config.json of a `transformers` folder."""
+    return _mapping(folder / CONFIG)
+
+
+def _mapping(path: Path) -> dict:
     try:
-        config = json.loads((folder / CONFIG).read_bytes())
+        words = json.loads(path.read_bytes())
     except OSError as e:
-        raise UserError(f"{folder / CONFIG}: cannot read it ({e.strerror}); expected a folder that transformers saved") from None
-    except ValueError:
-        raise UserError(f"{folder / CONFIG}: not JSON") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{folder / CONFIG}: expected a mapping")
-    return config
+        raise UserError(f"{path}: cannot read it ({e.strerror}); expected a folder that transformers saved") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: not JSON") from None
+    if not isinstance(words, dict):
+        raise UserError(f"{path}: expected a mapping")
+    return words
 
 
 def class_of(config: dict) -> str:
@@ -106,11 +109,25 @@ def class_of(config: dict) -> str:
 
 def preprocessing(folder: Path) -> dict:
     """The folder's preprocessor_config.json, or nothing where there is none."""
+    return _mapping(folder / PREPROCESSOR) if (folder / PREPROCESSOR).exists() else {}
+
+
+def colours(folder: Path, words: dict) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (3, 1, 1) of a preprocessor_config.json, ImageNet's where it names none."""
+    mean, std = (_triple(folder, key, words.get(key, value)) for key, value in _IMAGENET.items())
+    if std.min() <= 0:
+        raise UserError(f"{folder / PREPROCESSOR}: image_std: expected numbers above 0, got {words['image_std']}")
+    return mean, std
+
+
+def _triple(folder: Path, key: str, value: object) -> Tensor:
     try:
-        found = json.loads((folder / PREPROCESSOR).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        numbers = torch.tensor(value, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        numbers = torch.zeros(0)
+    if numbers.shape != (3,) or not numbers.isfinite().all():
+        raise UserError(f"{folder / PREPROCESSOR}: {key}: expected three finite numbers, got {str(value)[:60]}")
+    return numbers.view(3, 1, 1)
 
 
 def read_coco(folder: Path, device: str) -> CocoEyes:
@@ -125,6 +142,5 @@ def read_coco(folder: Path, device: str) -> CocoEyes:
     side, points = list(net.backbone.config.image_size), net.config.num_labels
     if side != [HEIGHT, WIDTH] or points != len(POINTS):
         raise UserError(f"{folder / CONFIG}: {points} points at {side} px; expected COCO's {len(POINTS)} at [{HEIGHT}, {WIDTH}]")
-    words = preprocessing(folder)
     net.to(device).eval().requires_grad_(False)  # type: ignore[arg-type]
-    return CocoEyes(net, tuple(words.get("image_mean", _MEAN)), tuple(words.get("image_std", _STD)))
+    return CocoEyes(net, *colours(folder, preprocessing(folder)))

@@ -11,14 +11,13 @@ from torch import Tensor
 from transformers import AutoModelForObjectDetection
 
 from manifests.errors import UserError, first_line
-from stages.detector.coco import CONFIG, PREPROCESSOR, class_of, preprocessing, read_config
+from stages.detector.coco import CONFIG, PREPROCESSOR, class_of, colours, preprocessing, read_config
 from stages.detector.crops import PICTURE, apply, cut, inverse, picture_matrix
 from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.pose_net import normalised
 from stages.detector.weights import load_into
 from stages.tensorfile import read_tensors
 
-_IMAGENET = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
 _ENDING = "ForObjectDetection"
 _LONGEST = 1333  # pixels, of those who name no other
 
@@ -66,10 +65,10 @@ def read_finder(path: Path) -> FinderNet:
 
 
 class PersonFinder:
-    """A pretrained detector; pictures go through it one by one, each in its own size."""
+    """A pretrained detector; pictures go through it one by one, each in its own size. colours: mean and deviation to normalise by."""
 
-    def __init__(self, net, person: int, words: dict, device: str):
-        self.net, self.person, self.words, self.device = net.to(device), person, words, device
+    def __init__(self, net, person: int, size: dict, colours: tuple[Tensor, Tensor] | None, device: str):
+        self.net, self.person, self.size, self.colours, self.device = net.to(device), person, size, colours, device
 
     @torch.inference_mode()
     def look(self, image: np.ndarray) -> tuple[np.ndarray, float]:
@@ -86,10 +85,10 @@ class PersonFinder:
 
     def _pixels(self, image: np.ndarray) -> Tensor:
         """(1, 3, H, W) as the folder's preprocessor_config.json asks."""
-        small = cv2.resize(image, _size(image.shape[:2], self.words["size"])[::-1], interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, _size(image.shape[:2], self.size)[::-1], interpolation=cv2.INTER_AREA)
         pixels = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
-        if self.words.get("do_normalize", True):
-            mean, std = (torch.tensor(self.words.get(key, value)).view(3, 1, 1) for key, value in _IMAGENET.items())
+        if self.colours:
+            mean, std = self.colours
             pixels = (pixels - mean) / std
         return pixels.to(self.device)
 
@@ -116,7 +115,8 @@ def read_person_finder(folder: Path, device: str) -> PersonFinder:
     if not persons:
         raise UserError(f"{folder / CONFIG}: id2label has no 'person'")
     words = preprocessing(folder)
-    return PersonFinder(net.eval().requires_grad_(False), persons[0], words | {"size": _asked(folder, words)}, device)
+    normalised_by = colours(folder, words) if words.get("do_normalize", True) else None
+    return PersonFinder(net.eval().requires_grad_(False), persons[0], _asked(folder, words), normalised_by, device)
 
 
 def _asked(folder: Path, words: dict) -> dict:
@@ -124,7 +124,7 @@ def _asked(folder: Path, words: dict) -> dict:
     size = words.get("size") or {}
     if isinstance(size, int):
         size = {"shortest_edge": size, "longest_edge": words.get("max_size", _LONGEST)}
-    known = isinstance(size, dict) and all(isinstance(side, int | float) and side > 0 for side in size.values())
+    known = isinstance(size, dict) and all(isinstance(side, int | float) and 0 < side < np.inf for side in size.values())
     if not known or ("height" in size) != ("width" in size):
         raise UserError(f"{folder / PREPROCESSOR}: size: expected pixels or edges in pixels, got {size}")
     return size

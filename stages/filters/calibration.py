@@ -41,7 +41,7 @@ def read_calibration(path: Path | None, detector: Path | None) -> Calibration:
         least = {name: dict(by_style) for name, by_style in data["least"].items()}
         limbs = np.array([float(data["limbs"][name]) for name in WEIGHED])
         made = Calibration(str(where), least, limbs, str(data["detector"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
         raise UserError(f"{where}: not a calibration of the filter ({type(e).__name__}); `make calibrate-filter` writes one") from None
     if made.detector != detector_digest(detector):
         raise UserError(f"{where}: made with another detector than {detector or BUNDLED}; run `make calibrate-filter` again")

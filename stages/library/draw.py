@@ -6,7 +6,12 @@ cut-off one goes on where it was. Detector and generator can learn from the same
 
 import argparse
 import multiprocessing
-from collections.abc import Callable
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from manifests.errors import command
+from manifests.errors import UserError, command
 from manifests.recipe import Recipe
 from manifests.schema import rows_of, to_numpy
 from manifests.skeleton import STYLES
@@ -46,10 +51,22 @@ def fill(
         for job in lacking:
             _draw(job)
         return
-    with multiprocessing.get_context("spawn").Pool(workers, _settle) as pool:
-        for done, _ in enumerate(pool.imap_unordered(_draw, lacking), 1):
-            if done % 20 == 0 or done == len(lacking):
-                log(f"{library}: {done} of {len(lacking)} chunks drawn")
+    for done, _ in enumerate(_drawn(library, lacking, workers), 1):
+        if done % 20 == 0 or done == len(lacking):
+            log(f"{library}: {done} of {len(lacking)} chunks drawn")
+
+
+def _drawn(library: Path, jobs: list[tuple], workers: int) -> Iterator[None]:
+    """Once for each job that a process has done."""
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _settle)
+    try:
+        for job in as_completed([pool.submit(_draw, job) for job in jobs]):
+            job.result()
+            yield
+    except BrokenProcessPool:
+        raise UserError(f"{library}: a drawing process was killed; the same command goes on") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _draw(job: tuple[Path, str, int, int, Recipe]) -> None:
@@ -87,9 +104,18 @@ def _maps(table: pa.Table, size: int) -> list[bytes]:
 
 
 def _settle() -> None:
-    """A drawing process has one thread: there is one for each core."""
+    """A drawing process has one thread: there is one for each core. It ends at Ctrl-C and with its parent, whatever it draws."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class Catalogue:
 
 
 def _files(source: ClipSource) -> list[Path]:
-    """Files of the source, sorted by name. Raises UserError where there are none."""
+    """Files of the source, sorted by name. Raises UserError where there are none, or a name is no UTF-8, as source ids are."""
     path, ending = source.path, _ENDING[source.kind]
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
@@ -58,6 +58,10 @@ def _files(source: ClipSource) -> list[Path]:
     files = [p for p in files if p.name not in _NO_MOTION and _is_wanted(p, source)]
     if not files:
         raise UserError(f"{path}: holds no {source.kind} recordings ({ending}) that the recipe wants")
+    for file in files:
+        name = _name(file, path)
+        if name.encode(errors="ignore").decode() != name:
+            raise UserError(f"{str(file)!r}: its name is not UTF-8; rename it")
     return files
 
 

@@ -41,7 +41,7 @@ def read_deepmimic(path: Path, rate: float) -> Motion:
         lengths = [len(row) for row in frames]
     except OSError as e:
         raise UserError(f"{path}: cannot read ({e.strerror})") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: not a DeepMimic movement, or cut off") from None
     wrong = next((i for i, length in enumerate(lengths) if length != NUMBERS), None)
     if not frames or wrong is not None:
@@ -55,7 +55,7 @@ def read_deepmimic(path: Path, rate: float) -> Motion:
 def _numbers(path: Path, frames: list) -> np.ndarray:
     try:
         values = np.array(frames, np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise UserError(f"{path}: holds something that is not a number among its frames") from None
     bad = np.flatnonzero(~np.isfinite(values).all(1))
     if len(bad):

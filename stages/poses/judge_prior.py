@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from manifests.errors import command
+from manifests.errors import UserError, command
 from manifests.markdown import table
 from stages.body.model import load_body
 from stages.body.rotations import about, angle_between
@@ -24,7 +24,7 @@ _NEAR = 15.0  # degrees of mean bone direction within which a drawn figure count
 
 def reconstruction(weights: Path, turns: np.ndarray) -> tuple[float, float]:
     """Mean error over the joints of poses (N, 24, 3, 3) that went through the prior: degrees, and millimetres against the pelvis."""
-    arrays, prior = {k: v.astype(np.float64) for k, v in load_file(weights).items()}, load_prior(weights)
+    prior, arrays = load_prior(weights), {k: v.astype(np.float64) for k, v in load_file(weights).items()}
     hidden = features(turns)
     for layer in range(3):
         hidden = hidden @ arrays[f"encoder.{layer}.weight"].T + arrays[f"encoder.{layer}.bias"]
@@ -86,7 +86,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=30)
     parser.add_argument("--count", type=int, default=3000)
     args = parser.parse_args()
+    if args.count <= _NEIGHBOURS:
+        raise UserError(f"--count {args.count}: expected more than {_NEIGHBOURS}")
     frames, held = load_frames(args.source, args.rate)
+    if len(held.turns) <= _NEIGHBOURS * _THIN:
+        raise UserError(f"{', '.join(args.source)}: {len(held.turns)} frames are held out, expected more than {_NEIGHBOURS * _THIN}")
     for name, turns in (("training", frames.turns[:: len(frames.turns) // 2000 + 1]), ("held-out", held.turns)):
         print("reconstruction of {} frames: {:.1f} degrees, {:.0f} mm".format(name, *reconstruction(args.weights, turns)))
     prior, count, some = load_prior(args.weights), args.count, np.random.default_rng(1)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from manifests.errors import UserError
+from manifests.recipe_files import NOT_YAML
 
 ROLES = ("pelvis", "chest", "neck", "head", *(f"{side}_{part}" for side in ("left", "right") for part in (
     "collar", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe"
@@ -69,7 +70,7 @@ def read_map(path: Path) -> NameMap:
         data = yaml.safe_load(path.read_text("utf-8"))
     except OSError as e:
         raise UserError(f"{path}: cannot read this name map ({e.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except NOT_YAML:
         raise UserError(f"{path}: not YAML") from None
     return _parse(str(path), path.name, data)
 

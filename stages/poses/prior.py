@@ -81,7 +81,7 @@ def load_prior(path: Path | None = None) -> Prior:
 
 def features(turns: np.ndarray) -> np.ndarray:
     """What the prior is made to repeat: 6D (N, 132) of the first 22 joints of poses (N, 24, 3, 3) without heading."""
-    return six_from_matrix(turns[:, :JOINTS]).reshape(len(turns), -1)
+    return six_from_matrix(turns[:, :JOINTS]).reshape(len(turns), JOINTS * 6)
 
 
 @njit(cache=True)

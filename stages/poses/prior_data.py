@@ -29,6 +29,8 @@ class Frames:
 
 def load_frames(sources: list[str], rate: float) -> tuple[Frames, Frames]:
     """Frames for training, mirrored too, and held-out ones, of sources written `kind:path`. A bad file is left out and named."""
+    if not 0 < rate <= 1000:
+        raise UserError(f"--rate {rate}: expected more than 0 and at most 1000 frames a second")
     train: list[tuple[str, np.ndarray]] = []
     held: list[tuple[str, np.ndarray]] = []
     for name, turns in _clips(sources, rate):

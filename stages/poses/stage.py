@@ -1,5 +1,6 @@
 """The stage that decides who does what: a pose, a shape, a source and words for each sample."""
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from stages.poses import facts
 from stages.poses.capsules import Capsules, capsules_of
 from stages.poses.captions import measured, words
 from stages.poses.kinematics import place_joints
-from stages.poses.sources import Made, PoseSource, open_sources
+from stages.poses.sources import BadClip, Made, PoseSource, open_sources
 from stages.poses.viewpoint import Stand, draw_stand, turn_in_world
 
 _MOST_BETA = 2.0  # standard deviations; beyond them bodies become caricatures, which bone_scales do better
@@ -50,8 +51,9 @@ class Poses(Stage):
         """Opens the sources and makes one pose of each, so that the first sample takes no longer than the next."""
         rng = np.random.Generator(np.random.Philox(0))
         for source, config in zip(self._sources, self.cfg.poses.sources, strict=True):
-            if config.weight:
-                self._finish(source.make([source.draw(rng)]), [draw_stand(rng, self.cfg.poses)])
+            with suppress(BadClip):  # the samples that draw this clip say what is wrong with it
+                if config.weight:
+                    self._finish(source.make([source.draw(rng)]), [draw_stand(rng, self.cfg.poses)])
 
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """One row for each sample id, whatever the others are."""

@@ -2,20 +2,22 @@
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as packed
 from torch import Tensor, nn
 
-from manifests.errors import command
+from manifests.errors import UserError, command
 from manifests.skeleton import SMPL_PARENTS
 from stages.body.model import load_body
 from stages.poses.prior import JOINTS, LATENT, SLOPE, features
 from stages.poses.prior_data import draw_archetypes, load_frames
 from stages.poses.widen import JOINTS_GIVEN
+from stages.wholefile import write_atomically
 
 WIDTH, KINDS = 256, 24
 _KL, _JOINTS_WEIGHT, _WARM = 2.5e-3, 4.0, 0.2
@@ -103,7 +105,7 @@ def save(model: Autoencoder, six: np.ndarray, shown: np.ndarray, path: Path, see
     share, centres, factors = kinds_of_poses(mean, np.exp(log_variance), shown / shown.sum(), seed)
     latent = {"latent.share": share, "latent.mean": centres, "latent.factor": factors}
     tensors = {**model.state_dict(), **{name: torch.from_numpy(value) for name, value in latent.items()}}
-    save_file({name: value.half().contiguous() for name, value in tensors.items()}, path)
+    write_atomically(path, packed({name: value.half().contiguous() for name, value in tensors.items()}))
 
 
 def kinds_of_poses(mean: np.ndarray, variance: np.ndarray, shown: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,6 +135,19 @@ def _through(layers: nn.ModuleList, x: Tensor) -> Tensor:
     return layers[-1](x)
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Refuse before a training what would end it, or lose it."""
+    if args.steps < 1:
+        raise UserError(f"--steps {args.steps}: expected 1 or more")
+    if not 0 <= args.archetypes <= 1:
+        raise UserError(f"--archetypes {args.archetypes}: expected a share from 0 to 1")
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: expected 0 or more")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.out.is_dir() or not os.access(args.out.parent, os.W_OK):
+        raise UserError(f"{args.out}: cannot write here; expected the path of a file")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
@@ -142,11 +157,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=22_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    _check(args)
     torch.set_num_threads(1)
     frames, held = load_frames(args.source, args.rate)
     drawn = draw_archetypes(20_000 if args.archetypes else 0, args.seed)
     six = np.concatenate([features(frames.turns), features(drawn)])
     shown = np.concatenate([frames.shown * (1 - args.archetypes), np.full(len(drawn), args.archetypes / max(1, len(drawn)))])
+    if np.count_nonzero(shown) < KINDS:
+        raise UserError(f"{', '.join(args.source)}: {len(frames.turns)} frames to train on, expected {KINDS} at least")
     began = time.monotonic()
     model = train(six, shown, args.steps, args.seed)
     save(model, six, shown, args.out, args.seed)

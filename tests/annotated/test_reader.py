@@ -119,10 +119,14 @@ GOOD = spread(JOINTS)
         ({"annotation": {"keypoints": [1, 2, 2]}}, r"coco.json: annotation 7: keypoints: 3 numbers for 16 names, expected 48"),
         ({"annotation": {"keypoints": ["x"] * 48}}, r"annotation 7: keypoints: expected numbers"),
         ({"annotation": {"keypoints": None}}, r"no figure with a labelled joint"),
-        ({"annotation": {"keypoints": [1, 2, 5] * 16}}, r"annotation 7: keypoints: expected finite x and y, and a visibility"),
-        ({"annotation": {"keypoints": [float("nan"), 2, 2] * 16}}, r"annotation 7: keypoints: expected finite"),
+        ({"annotation": {"keypoints": [1, 2, 5] * 16}}, r"annotation 7: keypoints: expected x and y below 10,000,000, and a visibility"),
+        ({"annotation": {"keypoints": [float("nan"), 2, 2] * 16}}, r"annotation 7: keypoints: expected x and y below"),
+        ({"annotation": {"keypoints": [1e300, 2, 2] * 16, "bbox": None}}, r"annotation 7: keypoints: expected x and y below"),
+        ({"annotation": {"keypoints": [10**400, 2, 2] * 16}}, r"annotation 7: keypoints: expected numbers"),
         ({"annotation": {"bbox": [1, 2, 3]}}, r"annotation 7: bbox \[1, 2, 3\]: expected x, y, width, height"),
         ({"annotation": {"bbox": [1, 2, 0, 3]}}, r"annotation 7: bbox .* above 0"),
+        ({"annotation": {"bbox": [0, 0, 1e300, 1e300]}}, r"annotation 7: bbox .* expected numbers below 10,000,000"),
+        ({"annotation": {"bbox": [0, 0, 10**400, 1]}}, r"annotation 7: bbox .* expected x, y, width, height"),
         ({"annotation": {"image_id": 5}}, r"annotation 7: image_id 5 is not in the file"),
         ({"annotation": {"category_id": 5}}, r"annotation 7: category_id 5 is not in the file"),
         ({"names": ["knie"] * 16}, r"annotation 7: its category's keypoints have no right_shoulder, "),
@@ -143,9 +147,10 @@ def test_mistakes_of_coco_are_one_sentence(tmp_path, changes, sentence):
 
 
 def test_malformed_json_and_folders_of_nothing(tmp_path):
-    (tmp_path / "coco.json").write_text("{")
-    with pytest.raises(UserError, match=r"coco.json: not a JSON file"):
-        next(read_annotated(tmp_path / "coco.json"))
+    for text in ("{", "[" * 100_000):
+        (tmp_path / "coco.json").write_text(text)
+        with pytest.raises(UserError, match=r"coco.json: not a JSON file"):
+            next(read_annotated(tmp_path / "coco.json"))
     with pytest.raises(UserError, match=r"no such file or folder"):
         next(read_annotated(tmp_path / "nothing"))
     (tmp_path / "other.json").write_text("{}")
@@ -174,6 +179,8 @@ def test_characters_of_animated_drawings(tmp_path):
     [
         ({"skeleton": None}, r"char_cfg.yaml: skeleton: expected a list"),
         ({"skeleton": [{"name": "neck", "loc": [1]}]}, r"char_cfg.yaml: skeleton: loc of neck"),
+        ({"skeleton": [{"name": "neck", "loc": [1, 1e300]}]}, r"char_cfg.yaml: skeleton: loc of neck: expected two numbers below"),
+        ({"skeleton": [{"name": "neck", "loc": [1, 10**400]}]}, r"char_cfg.yaml: skeleton: expected a list"),
         ({"skeleton": [{"name": "neck", "loc": [1, 2]}]}, r"char_cfg.yaml: skeleton: no joint named torso, "),
         ({"height": 3}, r"char_cfg.yaml: texture.png is 300x200, the file says 300x3"),
     ],
@@ -188,10 +195,11 @@ def test_a_character_that_is_no_yaml_or_lacks_its_texture(tmp_path):
     (folder / "texture.png").unlink()
     with pytest.raises(UserError, match=r"char_cfg.yaml: .*texture.png: no such file"):
         next(read_annotated(folder))
-    (folder / "char_cfg.yaml").write_text("[")
-    with pytest.raises(UserError, match=r"char_cfg.yaml: cannot read this character") as e:
-        next(read_annotated(folder))
-    assert "\n" not in str(e.value)
+    for text in ("[", "[" * 9999, "height: 2024-99-99", "height: !!timestamp high", "height: !!bool 300", "height: !!int ''"):
+        (folder / "char_cfg.yaml").write_text(text)
+        with pytest.raises(UserError, match=r"char_cfg.yaml: cannot read this character") as e:
+            next(read_annotated(folder))
+        assert "\n" not in str(e.value)
     (folder / "char_cfg.yaml").write_text("[]")
     with pytest.raises(UserError, match=r"char_cfg.yaml: expected height, width and skeleton"):
         next(read_annotated(folder))

@@ -233,7 +233,40 @@ def test_pictures_are_shrunk_as_the_folder_asks(persons, tmp_path):
         (folder / "preprocessor_config.json").write_text(json.dumps(words))
         finder = read_person_finder(folder, "cpu")
         assert finder._pixels(np.zeros((200, 600, 3), np.uint8)).shape == (1, 3, *shape)
-    for size in ("large", [96, 160], {"height": 64}, {"shortest_edge": "96"}, -96):
+    for size in ("large", [96, 160], {"height": 64}, {"shortest_edge": "96"}, -96, {"height": np.inf, "width": 64}):
         (folder / "preprocessor_config.json").write_text(json.dumps({"size": size}))
         with pytest.raises(UserError, match=r"preprocessor_config\.json: size: expected"):
             read_person_finder(folder, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "expected a mapping"),
+        ('{"image_mean": [0.5]}', r"image_mean: expected three finite numbers, got \[0\.5\]"),
+        ('{"image_mean": "grey"}', "image_mean: expected three finite numbers, got grey"),
+        ('{"image_std": [0.5, 0.5, 1e999]}', "image_std: expected three finite numbers"),
+        ('{"image_std": [0.5, 0.5, "0.5"]}', "image_std: expected three finite numbers"),
+        ('{"image_std": [0.5, 0.5, 0]}', "image_std: expected numbers above 0"),
+    ],
+)
+def test_a_preprocessor_that_makes_no_sense_is_one_sentence(coco, persons, tmp_path, text, sentence):
+    for home, read in ((coco, load_detector), (persons, lambda folder: read_person_finder(folder, "cpu"))):
+        folder = Path(shutil.copytree(home, tmp_path / home.name))
+        (folder / "preprocessor_config.json").write_text(text)
+        with pytest.raises(UserError, match=rf"preprocessor_config\.json: {sentence}"):
+            read(folder)
+
+
+def test_pictures_are_normalised_as_the_folder_asks(coco, persons, tmp_path):
+    pose, finder = (Path(shutil.copytree(home, tmp_path / home.name)) for home in (coco, persons))
+    words = {"image_mean": [0.5] * 3, "image_std": [0.25, 0.5, 1]}
+    (pose / "preprocessor_config.json").write_text(json.dumps(words))
+    eyes = load_detector(pose).eyes
+    assert eyes.mean.flatten().tolist() == [0.5] * 3 and eyes.std.flatten().tolist() == [0.25, 0.5, 1]
+    white = np.full((64, 64, 3), 255, np.uint8)
+    for more, shown in (({}, [2, 1, 0.5]), ({"do_normalize": False, "image_std": None}, [1, 1, 1])):
+        (finder / "preprocessor_config.json").write_text(json.dumps({**words, **more, "size": {"height": 64, "width": 64}}))
+        assert read_person_finder(finder, "cpu")._pixels(white)[0, :, 0, 0].tolist() == shown

@@ -269,6 +269,7 @@ def test_a_box_lies_in_the_middle_of_the_models_input():
     ('{"left_paw": [1, 2]}', "left_paw is no joint"), ('{"left_wrist": [1]}', r"left_wrist: expected \[x, y\] in px"),
     ('{"left_wrist": [1, NaN]}', "left_wrist: expected"), ('{"left_wrist": [1, 1e300]}', "of 20000 at most, got"),
     ('{"left_wrist": [1, 1' + "0" * 400 + "]}", "of 20000 at most, got"), ("[1]", "expected joints by name"), ("{", "not JSON"),
+    ("[" * 100_000, "not JSON"),
 ])  # fmt: skip
 def test_corrections_that_make_no_sense(tmp_path, words, says):
     (tmp_path / "joints.json").write_text(words)
