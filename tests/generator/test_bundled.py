@@ -48,9 +48,9 @@ def test_it_draws_the_pose_that_it_is_given(easel, table):
     joints, seen, boxes = (to_numpy(table, name) for name in ("joints2d", "visibility", "bbox"))
     found = load_detector().detect(easel.draw(table), boxes).joints
     right, wrong = pck(found, joints, seen), pck(found, np.roll(joints, 1, 0), seen)
-    assert right > 0.45 > 0.05 > wrong, (right, wrong)
+    assert right > 0.55 > 0.05 > wrong, (right, wrong)
 
 
 def test_it_is_that_of_this_version_of_the_stage():
     """Where this fails: raise Sketches.version, write both down here, and train the estimator anew."""
-    assert (Sketches.version, folder_digest(GENERATOR)[:16]) == (5, "aea244b03e4dde09")
+    assert (Sketches.version, folder_digest(GENERATOR)[:16]) == (6, "509b0daa22441a22")
