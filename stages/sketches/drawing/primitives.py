@@ -37,10 +37,10 @@ def loop(centre: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndar
 
 
 def bowed(a: np.ndarray, b: np.ndarray, bend: float, rng: np.random.Generator) -> np.ndarray:
-    """A line from a to b with a slight bow, `bend` of its length."""
+    """A line from a to b with a slight bow, `bend` of its length or half as much again at most."""
     t = np.linspace(0, 1, 9)[:, None]
     out = np.array([a[1] - b[1], b[0] - a[0]])
-    return a + t * (b - a) + 4 * t * (1 - t) * out * rng.normal(0, bend)
+    return a + t * (b - a) + 4 * t * (1 - t) * out * bend * np.clip(rng.normal(0, 1), -1.5, 1.5)
 
 
 def rounded(points: np.ndarray) -> np.ndarray:
