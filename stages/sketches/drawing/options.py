@@ -64,7 +64,7 @@ RATES: dict[str, Rates] = {
 }  # fmt: skip
 
 # Units that a line may stray from what it draws: an outline from the figure's edge, a bone from the line between its joints.
-DRIFT = {"cartoon": 2.5, "oil": 2.0, "ink": 3.0, "charcoal": 7.0, "stick": 6.0, "kids": 6.0}
+DRIFT = {"cartoon": 2.5, "oil": 2.0, "ink": 3.0, "charcoal": 7.0, "stick": 4.0, "kids": 6.0}
 
 
 def choose(style: str, rng: np.random.Generator) -> dict[str, str]:
