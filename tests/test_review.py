@@ -105,7 +105,7 @@ def test_what_could_not_be_saved_is_said_and_not_remembered(server, session, sto
     with monkeypatch.context() as full:
         full.setattr(Store, "write", _refuse)
         status, said, _ = _ask(server, "POST", "/decide", {"sample_id": a, "decision": REJECT}, X_Skep_Token=server.token)
-        assert (status, said) == (500, b"not saved: No space left on device")
+        assert (status, said) == (500, b"the run folder refuses it: No space left on device")
         assert _ask(server, "POST", "/undo", {}, X_Skep_Token=server.token)[0] == 500
     assert read_decisions(store) == {a: KEEP}
     session.undo()

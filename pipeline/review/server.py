@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         except UserError as e:
             self._refuse(HTTPStatus.BAD_REQUEST, str(e))
         except OSError as e:
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"not saved: {e.strerror or e}")
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"the run folder refuses it: {e.strerror or e}")
 
     def _get(self) -> tuple[str, bytes]:
         address, session = urlsplit(self.path), self.server.session
