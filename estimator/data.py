@@ -140,11 +140,6 @@ class _Entry(NamedTuple):
     place: Place
 
 
-def dataset_digest(dataset: Path) -> str:
-    """sha256 of dataset.json, which holds that of every shard."""
-    return Dataset(dataset).digest
-
-
 def shuffled(stream: Iterator[Packed], ahead: int, rng: np.random.Generator) -> Iterator[Packed]:
     """The stream in another order: each sample is drawn from `ahead` that were read."""
     held: list[Packed] = []

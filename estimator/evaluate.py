@@ -93,7 +93,8 @@ def _say(dataset: str | Path, files: list[Path], body: Path | None, train: str |
         by_nets = {name: say(name) for name in nets}
         if fit:
             looked = look_at(judge.samples)
-            told = {name: say(name, looked.across(size)) for name, (net, _) in nets.items() if isinstance(net, Lifter)}
+            found = looked.across(size)
+            told = {name: say(name, found) for name, (net, _) in nets.items() if isinstance(net, Lifter)}
             said |= _fits(looked, judge, by_nets | told)
     return judge, said | {name: Said(*words) for name, words in by_nets.items()}
 

@@ -32,17 +32,20 @@ def given(config: Estimator) -> dict[str, str]:
 def found_again(model: str, frozen: dict[str, str], places: dict[str, str], beside: Path) -> dict[str, Path | None]:
     """The parts with these digests, for the fields of a config; None for the bundled one.
 
-    Looked for at their places, then beside the model under the names that they have there. Raises UserError where one is nowhere.
+    Looked for among the bundled ones, at their places, then beside the model under the names that they have there. Raises UserError where
+    one is nowhere.
     """
-    found: dict[str, Path | None] = {}
-    for name in _OF.get(model, ()):
-        named = Path(places.get(name, _PARTS[name]))
-        where = [None] * (name not in places) + [named, beside / named.name]
-        same = [path for path in where if (path or _PARTS[name]).exists() and weights_digest(path or _PARTS[name]) == frozen.get(name)]
-        if not same:
-            raise UserError(f"trained with another {name} than {named}; put that one there or beside the model, or train it again")
-        found[name] = same[0]
-    return found
+    return {name: _found(name, frozen.get(name), places.get(name), beside) for name in _OF.get(model, ())}
+
+
+def _found(part: str, digest: str | None, place: str | None, beside: Path) -> Path | None:
+    named = Path(place or _PARTS[part])
+    for path in (None, named, beside / named.name):
+        if (path or _PARTS[part]).exists() and weights_digest(path or _PARTS[part]) == digest:
+            return path
+    raise UserError(
+        f"trained with another {part} than {named}; put that one there or beside the model (as {named.name}), or train it again"
+    )
 
 
 def digests(config: Estimator) -> dict[str, str]:

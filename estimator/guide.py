@@ -16,6 +16,7 @@ from stages.detector.finder_net import FinderNet, boxes_of
 from stages.detector.heatmaps import COLUMNS, ROWS, decode, second, spread
 from stages.detector.pose_net import PoseNet, scaled
 from stages.detector.weights import BUNDLED
+from stages.tensorfile import weights_digest
 
 
 class Guide:
@@ -51,7 +52,7 @@ def load_guide(folder: Path, device: torch.device) -> Guide:
     detector = load_detector(folder, str(device))
     if not isinstance(detector.eyes, OwnEyes):
         raise UserError(f"{folder}: a detector of another kind; only one of `make train-detector` can guide")
-    return Guide(detector.finder.net, detector.eyes.net, folder == BUNDLED)
+    return Guide(detector.finder.net, detector.eyes.net, weights_digest(folder) == weights_digest(BUNDLED))
 
 
 def _crops(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from estimator.steps import Steps, held_out
 from manifests.recipe import Estimator
 from stages.loop import CHECKPOINT, Course, Job, Log, falling
 from stages.ranks import Ranks, default_device
+from stages.tensorfile import words_in
 from stages.training import State
 
 REPORT_EVERY, WARMUP = 50, 50
@@ -120,7 +121,8 @@ class LifterJob(EstimatorJob):
         forget(self._folder)
 
 
-def tidy(folder: Path) -> None:
-    """Take away what a training needs no more once it is published; a kill may have left it."""
-    forget(folder / READINGS)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+def tidy(folder: Path, identity: dict) -> None:
+    """Take away what a training needs no more once it is published; a kill may have left it. Another training's stays."""
+    if (words_in(folder / CHECKPOINT) or {}).get("identity") == identity:
+        forget(folder / READINGS)
+        (folder / CHECKPOINT).unlink(missing_ok=True)

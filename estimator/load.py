@@ -13,6 +13,7 @@ from estimator.corrections import SURE, Corrections
 from estimator.figure import Figure, Hypothesis, figures_of
 from estimator.hints import Hints
 from estimator.hypotheses import hypotheses
+from estimator.mixed import set_dtype
 from estimator.network import Network, read_net, said_of
 from estimator.prediction import Prediction
 from estimator.refining import Joints, fitted, misses, refined
@@ -150,7 +151,7 @@ def load_estimator(
     """What reads pictures. weights: folder of a finished training; None: the bundled model, which knows the bundled body alone.
     method: `network`, or `fit`, which needs no weights and takes any body; None: the network, but the fit for a body without weights.
     refine: the fit goes on from what the network says, as `skep predict` lets it; a drawing alone takes ten times as long.
-    dtype: of reading joints; bfloat16 is fast where `skep doctor` says that the CPU has instructions for it."""
+    dtype: of reading joints, by detector and network; bfloat16 is fast where `skep doctor` says that the CPU has instructions for it."""
     if method not in (None, "fit", "network"):
         raise UserError(f"--method {method}: expected fit or network")
     if dtype not in ("float32", "bfloat16"):
@@ -161,7 +162,9 @@ def load_estimator(
         method = "fit"
     if method == "fit":
         return Estimator(None, body, dtype=dtype)
-    return Estimator(read_net(Path(weights or BUNDLED), body), body, refine, dtype)
+    network = read_net(Path(weights or BUNDLED), body)
+    set_dtype(network.net, getattr(torch, dtype))
+    return Estimator(network, body, refine, dtype)
 
 
 def weights_of(found: Detections) -> np.ndarray:

@@ -26,7 +26,7 @@ from manifests.recipe import Estimator
 from manifests.skeleton import JOINTS
 from stages.loop import Log
 from stages.ranks import Ranks
-from stages.tensorfile import open_tensors, read_tensors, words_of, write_tensors
+from stages.tensorfile import read_tensors, words_in, write_tensors
 from stages.training import stream
 
 VIEWS = 3  # of each sketch, at most: a third already helps little
@@ -104,15 +104,23 @@ class Reader:
     log: Log
 
     def read(self, ranks: Ranks) -> dict[str, Tensor]:
-        """Columns of all views, as the first rank reads them. Raises UserError where another does not find its parts."""
+        """Columns of all views; each rank reads its share of the parts. Raises UserError where one does not find the others'."""
         words = self.words | self.views.words
         files = [self.folder / f"{part:05d}.safetensors" for part in range(len(self.views))]
-        if ranks.first:
-            self._make([file for file in files if not _holds(file, words)], words)
+        self._make([file for file in files[ranks.rank :: ranks.size] if words_in(file) != words], words)
         ranks.wait()
-        parts = [_part(file, words) for file in files]
+        columns = self._joined(files, words)
         ranks.wait()  # the first rank forgets them when it is done, which may be at once
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return columns
+
+    def _joined(self, files: list[Path], words: dict) -> dict[str, Tensor]:
+        """Each column is made once, in its full length: the views of a large data set are gigabytes."""
+        columns: dict[str, Tensor] = {}
+        for number, file in enumerate(files):
+            for name, value in _part(file, words).items():
+                whole = columns.setdefault(name, value.new_empty((self.views.count, *value.shape[1:])))
+                whole[number * _ROWS : number * _ROWS + len(value)] = value
+        return columns
 
     def _make(self, lacking: list[Path], words: dict) -> None:
         if not lacking:
@@ -137,14 +145,6 @@ def _part(file: Path, words: dict) -> dict[str, Tensor]:
     if said != words:
         raise UserError(f"{file}: read for another training; all ranks of a training need the same folder")
     return columns
-
-
-def _holds(file: Path, words: dict) -> bool:
-    try:
-        with open_tensors(file) as part:
-            return words_of(part, file) == words
-    except UserError:
-        return False
 
 
 def _columns(batch: Batch, told: Guidance) -> dict[str, Tensor]:

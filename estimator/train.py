@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from estimator.data import Sketches, dataset_digest
+from estimator.data import Sketches
 from estimator.footing import LIFTER, SKETCH2POSE, digests, footing
 from estimator.job import EstimatorJob, LifterJob, tidy
 from estimator.losses.criterion import Criterion, weights_of
@@ -41,7 +41,7 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
     identity = identity_of(dataset, config, seed, skeleton)
     if finished(out) == identity:
         log(f"{out / MODEL}: trained already, nothing to do")
-        tidy(out)
+        tidy(out, identity)
         return out / MODEL
     with fixed_threads(), joined() as ranks:
         check_shares(config, ranks.size)
@@ -55,13 +55,14 @@ def train(dataset: Path, out: Path, config: Estimator, seed: int, body: Path | N
 
 def identity_of(dataset: Path, config: Estimator, seed: int, skeleton: Skeleton) -> dict[str, Any]:
     """What decides the weights. Raises UserError for a loss, a dataset or a frozen part that there is not."""
+    data = Dataset(dataset)
     return {
         "version": VERSIONS.get(config.model),
         "config": config.model_dump(mode="json", exclude=_OF_THE_RUN | _PLACES),
         "losses": weights_of(config),
         "seed": seed,
-        "dataset": dataset_digest(dataset),
-        "generators": list(Dataset(dataset).index.generators),
+        "dataset": data.digest,  # of its index, which holds that of every shard
+        "generators": list(data.index.generators),
         "body": skeleton.digest(),
         "frozen": digests(config),
         "start": start_digest(config),

@@ -37,6 +37,7 @@ class Course:
     report_every: int = 10
     checkpoint_every: int = 100
     show_every: int = 1000
+    keep_at: int = 0  # the step after which Job.keep is asked; 0: never
 
 
 class Job(ABC):
@@ -78,6 +79,9 @@ class Job(ABC):
 
     def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
         """Let the reader see how far it has come. The network has averaged weights. A step may be shown again after a kill."""
+
+    def keep(self, folder: Path) -> None:
+        """Write down what has been learnt at `course.keep_at`. The network has averaged weights. May come again after a kill."""
 
     def notes(self) -> str:
         """A line to show at the start."""
@@ -141,12 +145,19 @@ class _Loop:
             done = step + 1
             if done % course.report_every == 0 or done in (self.first + 1, end):
                 self._report(done, terms, norm, board)
-            if board and (done % course.show_every == 0 or done == course.steps):
-                with self.state.averaged(), torch.no_grad():
-                    self.job.show(self.folder, done, board)
-            # After the show, which may keep something: killed while it shows, a training comes to that step once more.
+            if board:
+                self._keep_and_show(done, board)
+            # Afterwards, for what is kept: a training that is killed before comes to that step once more.
             if done % course.checkpoint_every == 0 or done == end:
                 self._save(done)
+
+    def _keep_and_show(self, done: int, board: SummaryWriter) -> None:
+        kept, shown = done == self.course.keep_at, done % self.course.show_every == 0 or done == self.course.steps
+        with self.state.averaged() if kept or shown else nullcontext(), torch.no_grad():
+            if kept:
+                self.job.keep(self.folder)
+            if shown:
+                self.job.show(self.folder, done, board)
 
     def _step(self, batch: Any, step: int) -> tuple[dict[str, Tensor], Tensor]:
         job = self.job

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE = 4 * 3600.0  # seconds that ranks wait for the first, which prepares and publishes alone
+PATIENCE = 4 * 3600.0  # seconds that ranks wait for the slowest, and for the first, which publishes alone
 
 
 class Ranks(NamedTuple):

@@ -45,6 +45,15 @@ def words_of(file: safe_open, path: Path) -> dict:
         raise UserError(f"{path}: not a file of skep; delete it and make it again") from None
 
 
+def words_in(path: Path) -> dict | None:
+    """The words in the header of a file; None where it is missing, damaged or not ours."""
+    try:
+        with open_tensors(path) as f:
+            return words_of(f, path)
+    except UserError:
+        return None
+
+
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Those whose names begin with `prefix.`, by the rest of their names."""
     return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

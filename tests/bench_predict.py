@@ -20,6 +20,7 @@ import torch
 from estimator import load_estimator, refining
 from estimator.corrections import Corrections
 from estimator.hints import Hints
+from estimator.lifter import Lifter
 from estimator.load import Estimator
 from manifests.errors import command
 from manifests.skeleton import STYLES
@@ -75,6 +76,8 @@ def watched(estimator: Estimator) -> Clock:
     clock.watch("joints", estimator.detector, "read")
     if estimator.network:
         clock.watch("network", estimator.network.net, "forward")
+        if isinstance(estimator.network.net, Lifter):  # reads its joints before
+            clock.watch("network", estimator.network.net, "read")
     if estimator.refine or not estimator.network:
         clock.watch("fit", refining, "fit")
     return clock

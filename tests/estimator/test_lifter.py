@@ -1,6 +1,7 @@
 """The lifter: what it is told of joints becomes a figure."""
 
 from dataclasses import replace
+from pathlib import Path
 from shutil import copytree
 
 import cv2
@@ -15,6 +16,7 @@ from estimator.batch import collate
 from estimator.data import Sketches
 from estimator.figure import figures_of
 from estimator.fitted import look_at
+from estimator.footing import found_again
 from estimator.guidance import Guidance
 from estimator.guide import Guide, load_guide
 from estimator.inference import predict_all
@@ -25,6 +27,7 @@ from estimator.mixed import set_dtype
 from estimator.models import load_model
 from estimator.network import Network, said_of
 from estimator.skeleton import Skeleton
+from estimator.state import finished
 from estimator.train import train
 from manifests.errors import UserError
 from manifests.recipe import Estimator
@@ -32,7 +35,8 @@ from stages.body.model import load_body
 from stages.detector.crops import apply
 from stages.detector.detect import load_detector
 from stages.detector.weights import BUNDLED, POSE
-from stages.tensorfile import read_tensors, write_tensors
+from stages.loop import CHECKPOINT
+from stages.tensorfile import read_tensors, weights_digest, write_tensors
 from tests.detector.figures import figure
 from tests.estimator.figures import TINY
 
@@ -150,23 +154,32 @@ def test_lower_precision_stays_near(lifter):
     assert 0 < (full.depth - half.depth).abs().max() < 0.1
 
 
+def _other_detector(folder: Path) -> Path:
+    """The bundled one, with other weights."""
+    copytree(BUNDLED, folder)
+    _change(folder)
+    return folder
+
+
+def _change(detector: Path) -> None:
+    tensors, words = read_tensors(detector / POSE)
+    write_tensors(detector / POSE, {name: tensor + 0.001 for name, tensor in tensors.items()}, words)
+
+
 def test_a_trained_one_knows_its_detector(dataset, skeleton, tmp_path):
-    folder = copytree(BUNDLED, tmp_path / "detector")
+    folder = _other_detector(tmp_path / "detector")
     config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
     load_model(path, skeleton)
     assert read_tensors(path)[1]["frozen"].keys() == {"detector"}
-    tensors, words = read_tensors(folder / POSE)
-    write_tensors(folder / POSE, {name: tensor + 1 for name, tensor in tensors.items()}, words)
+    _change(folder)
     with pytest.raises(UserError, match=rf"model\.safetensors: trained with another detector than {folder}; put that one there or beside"):
         load_model(path, skeleton)
 
 
 def test_its_detector_may_be_moved(dataset, skeleton, tmp_path):
     """Beside the model, as to another machine; and a training goes on, since it is the same detector."""
-    folder = copytree(BUNDLED, tmp_path / "guide")
-    tensors, words = read_tensors(folder / POSE)
-    write_tensors(folder / POSE, {name: tensor + 0.001 for name, tensor in tensors.items()}, words)
+    folder = _other_detector(tmp_path / "guide")
     config = Estimator.model_validate({**TINY.model_dump(), "model": "lifter", "detector": folder, "steps": 2})
     path = train(dataset, tmp_path / "out", config, 1, None, log=lambda _: None)
     moved = folder.rename(tmp_path / "out" / "guide")
@@ -197,6 +210,12 @@ def test_a_model_of_another_code_is_a_sentence(dataset, skeleton, tmp_path, chan
         load_model(tmp_path / "less.safetensors", skeleton)
 
 
+def test_a_copy_of_the_bundled_detector_is_the_bundled_one(tmp_path):
+    copy = copytree(BUNDLED, tmp_path / "copy")
+    assert load_guide(copy, torch.device("cpu")).bundled
+    assert found_again("lifter", {"detector": weights_digest(copy)}, {"detector": str(tmp_path / "gone")}, tmp_path) == {"detector": None}
+
+
 def test_a_detector_of_another_kind_cannot_guide(tmp_path):
     backbone = VitPoseBackboneConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, out_indices=[1])
     VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, num_labels=17)).save_pretrained(tmp_path)
@@ -222,10 +241,17 @@ def test_one_that_is_stopped_while_its_detector_reads_goes_on_and_leaves_nothing
         train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
     assert looks[:5] == [7, 7, 7, 7, 3] and any("2 of 4 parts" in line for line in lines)
     assert not (tmp_path / "m/readings").exists()
-    (tmp_path / "m/readings").mkdir()
-    (tmp_path / "m/readings/.00000.safetensors.part").touch()
-    train(dataset, tmp_path / "m", config, 1, None, log=lines.append)
-    assert not (tmp_path / "m/readings").exists() and "trained already" in lines[-1]
+
+
+def test_what_a_finished_training_left_goes_and_another_training_s_stays(dataset, tmp_path):
+    config, checkpoint, lines = TINY.model_copy(update={"model": "lifter", "steps": 1}), tmp_path / CHECKPOINT, []
+    train(dataset, tmp_path, config, 1, None, log=lines.append)
+    (tmp_path / "readings").mkdir()
+    for identity, stays in (({"seed": 2}, True), (finished(tmp_path), False)):  # as a kill leaves them
+        write_tensors(checkpoint, {}, {"step": 1, "identity": identity})
+        train(dataset, tmp_path, config, 1, None, log=lines.append)
+        assert "trained already" in lines[-1]
+        assert checkpoint.exists() == (tmp_path / "readings").exists() == stays
 
 
 def test_evaluations_fit_it_from_the_thorough_look_and_judge_it_by_its_own(dataset, tmp_path, monkeypatch):

@@ -61,18 +61,21 @@ def test_a_reading_that_was_cut_goes_on_and_one_of_other_words_starts_over(views
     assert not (tmp_path / "r").exists()
 
 
-def test_others_find_what_the_first_rank_read_and_nothing_else(views, guide, tmp_path):
+def test_ranks_share_the_parts_and_need_each_others(views, guide, tmp_path):
     class Second(Ranks):
         def wait(self):
             """The first has been here."""
 
     with pytest.raises(UserError, match=r"00000\.safetensors: no such file"):
         _read(views, guide, tmp_path / "r", ranks=Second(1, 2))
-    whole = _read(views, guide, tmp_path / "r", workers=1)
+    assert sorted(file.name for file in (tmp_path / "r").iterdir()) == ["00001.safetensors", "00003.safetensors"]
+    seen: list[int] = []
+    whole = _read(views, lambda images: seen.append(len(images)) or guide(images), tmp_path / "r", workers=1)
+    assert seen == [7, 7]  # those that the second has not read
     mine = _read(views, None, tmp_path / "r", ranks=Second(1, 2))
     assert all(torch.equal(mine[name], column) for name, column in whole.items())
     with pytest.raises(UserError, match=r"00000\.safetensors: read for another training; all ranks of a training need the same folder"):
-        _read(views, None, tmp_path / "r", {"dataset": 2}, ranks=Second(1, 2))
+        _read(views, guide, tmp_path / "r", {"dataset": 2}, ranks=Second(1, 2))
 
 
 def test_other_weights_to_start_from_and_fewer_steps_want_other_views(views, dataset):

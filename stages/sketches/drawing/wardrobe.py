@@ -8,7 +8,8 @@ import numpy as np
 from stages.sketches.drawing import palette
 from stages.sketches.drawing.palette import Paint, far_from, pick, vary
 
-# Of each option, how often each choice is drawn. A garment that cannot hang in a pose is replaced only when the figure is dressed.
+# Of each option, how often each choice is drawn. A garment that cannot hang in a pose is replaced when
+# the figure is dressed, or words for it are chosen.
 RATES = {
     "outfit": {"trousers": 0.45, "skirt": 0.11, "dress": 0.14, "coat": 0.17, "suit": 0.07, "bare": 0.06},
     "fit": {"tight": 0.2, "regular": 0.45, "wide": 0.35},

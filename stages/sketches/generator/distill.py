@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from manifests.errors import UserError
 from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.config import Profile, UnetStretch
-from stages.sketches.generator.job import PictureJob, course_of
+from stages.sketches.generator.job import course_of
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.sampler import Painter
 from stages.sketches.generator.train_unet import PARTS, UnetJob, evenly
@@ -63,10 +62,6 @@ class DistillJob(UnetJob):
 
     def _root(self, times: Tensor) -> Tensor:
         return root_alpha(self.alphas, times)
-
-    def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
-        """A grid of samples."""
-        PictureJob.show(self, folder, step, board)
 
     def _painter(self) -> Painter:
         return Painter(self.pipeline, steps=self.plan.passes, guidance=1.0, batch=4)

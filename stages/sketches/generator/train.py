@@ -53,6 +53,8 @@ class Training:
             self._kind_of_start()
         elif (before := _AFTER.get(stage)) and finished(self.out / before) is None:
             raise UserError(f"{self.out / before}: not finished; run STAGE={before} first")
+        elif stage == "distill" and not self._early().exists():
+            raise UserError(f"{self._early()}: not there, as an earlier SKEP left none; train STAGE=unet anew in another folder")
 
     def prepare(self, real: list[str]) -> None:
         """Draw what is lacking, and take over real drawings."""
@@ -88,8 +90,10 @@ class Training:
     def _distill_job(self) -> DistillJob:
         library = self.library("train")
         pipeline = open_pipeline(Source(str(self.out / "unet" / "model")), None, torch.float32)
-        early = self.out / "unet" / EARLY
-        return DistillJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), early)
+        return DistillJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), self._early())
+
+    def _early(self) -> Path:
+        return self.out / "unet" / EARLY
 
     def _built(self, library: Library) -> Any:
         """Our own model with the VAE of STAGE=vae and all else new."""

@@ -1,5 +1,6 @@
 """STAGE=unet: U-Net, ControlNet and text encoder learn to remove noise from latents, given the maps and the prompt."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 from torch.utils.data import Dataset
-from torch.utils.tensorboard import SummaryWriter
 
 from manifests.randomness import generator
 from manifests.sample import prompt_of
@@ -27,8 +27,8 @@ from stages.tensorfile import write_tensors
 
 VERSION = 3  # change it when the same drawings would train to other weights
 PARTS = ("unet", "controlnet", "text_encoder")
-EARLY = "early.safetensors"  # what the parts that learn had learned when a share of the training was over
-_EARLY = 1 / 6
+EARLY = "early.safetensors"  # what the parts that learn had learned after one step in so many
+_EARLY = 6
 _SHOWN, _GRID_STEPS = 2, 20
 
 
@@ -41,7 +41,8 @@ class UnetJob(PictureJob):
     def __init__(self, profile: Profile, pipeline: Any, train: Library, held: Library, latents: np.ndarray, parts: tuple[str, ...] = PARTS):
         self.profile, self.config, self.pipeline, self.parts = profile, profile.unet, pipeline, parts
         self.train, self.held, self.latents = train, held, latents
-        self.course, self.device, self.dtype = course_of(self.config), torch.device(profile.device), getattr(torch, profile.dtype)
+        self.course = replace(course_of(self.config), keep_at=-(-self.config.steps // _EARLY))
+        self.device, self.dtype = torch.device(profile.device), getattr(torch, profile.dtype)
         for name in ("vae", *PARTS):
             getattr(pipeline, name).to(self.device).requires_grad_(name in parts)
         if self.device.type == "cpu":
@@ -113,11 +114,10 @@ class UnetJob(PictureJob):
         weights = capped / per[self.scheduler.config.prediction_type]
         return torch.where(snr < self.config.snr_gamma, weights.clamp(min=self.config.floor), weights)
 
-    def show(self, folder: Path, step: int, board: SummaryWriter) -> None:
-        """Besides, once: keep what it has learned so far, for the distillation to lead away from."""
-        super().show(folder, step, board)
-        if step >= _EARLY * self.course.steps and not (folder / EARLY).exists():
-            write_tensors(folder / EARLY, {name: value.half() for name, value in self.net().state_dict().items()}, {"step": step})
+    def keep(self, folder: Path) -> None:
+        """For the distillation, which leads away from it."""
+        known = {name: value.half() for name, value in self.net().state_dict().items()}
+        write_tensors(folder / EARLY, known, {"step": self.course.keep_at})
 
     def grid(self) -> np.ndarray:
         """Held-out drawings: pose map, drawing, then ours with both maps and with the skeleton alone."""
