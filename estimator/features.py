@@ -20,7 +20,8 @@ from estimator.mixed import Mixed, frozen
 from manifests.errors import UserError
 from manifests.skeleton import JOINTS
 from stages.sketches.generator.conditions import condition, pose_map, shares
-from stages.sketches.generator.folder import Source, open_pipeline
+from stages.sketches.generator.folder import open_pipeline
+from stages.sketches.generator.source import Source
 
 _TIME = 1  # of 1000: hardly any noise
 _TOKEN = 64  # width of the hidden layer that makes tokens of joints

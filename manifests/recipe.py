@@ -149,7 +149,7 @@ class Diffusion(Section):
     model: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="a folder as diffusers saves it")
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(None, description="id on the hub, owner/name")
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(None, description="the commit of `hub`")
-    online: bool = Field(False, description="the hub may be asked; else it must lie in the local cache")
+    online: bool = Field(False, json_schema_extra=PLAN_ONLY, description="the hub may be asked; else it must lie in the local cache")
     controlnet: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="for a model that brings none")
     tiny_vae: GivenPath | None = Field(None, json_schema_extra={"content": True}, description="an AutoencoderTiny to decode with")
     condition: Literal["full", "skeleton"] = Field("full", description="skeleton: the pose map alone")

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from manifests.errors import UserError
+from manifests.files import files_below
 
 # A file changed as recently as this may change again without its times showing it.
 SETTLED_NS = 2_000_000_000
@@ -32,7 +33,7 @@ class Digests:
         """sha256 of a file, or of the names and contents of a folder's files. Raises UserError where it cannot be read."""
         try:
             if path.is_dir():
-                parts = [f"{p.relative_to(path)}:{self._of_file(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
+                parts = [f"{p.relative_to(path)}:{self._of_file(p)}" for p in files_below(path)]
                 return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()  # names need not be UTF-8
             return self._of_file(path)
         except OSError as e:

@@ -19,7 +19,7 @@ PIECES = 8
 STRIKES = 2
 # Of torch, which is not loaded here: what it raises where a GPU fails or memory runs out, and where a network cannot be compiled.
 _DEVICE = ("OutOfMemoryError", "AcceleratorError")
-_DEVICE_SAYS = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "not enough memory")
+_DEVICE_SAYS = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "not enough memory", "out of memory")
 _COMPILER = ("torch._dynamo", "torch._inductor")
 
 

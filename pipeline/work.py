@@ -128,7 +128,8 @@ class Worker:
             return process(inputs.table), []
         before = stage.made_with()
         outputs, failures = isolate(process, inputs.table, deaths, trying)
-        if stage.made_with() != before:  # memory cut a batch short on the way, and the marker shall be true of every row
+        while stage.made_with() != before:  # memory cut a batch short on the way, and the marker shall be true of every row
+            before = stage.made_with()
             outputs, failures = isolate(process, inputs.table, deaths, trying)
         return pa.concat_tables([stage.writes.empty_table(), *outputs]), failures
 

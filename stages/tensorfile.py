@@ -10,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from manifests.errors import UserError
+from manifests.files import files_below
 from stages.wholefile import write_atomically
 
 _WORDS = "skep"
@@ -68,6 +69,6 @@ def packed(parts: list[bytes]) -> tuple[Tensor, Tensor]:
 def weights_digest(path: Path) -> str:
     """sha256 over the weights of a file, or of all safetensors in a folder and below it."""
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]:
+    for file in [p for p in files_below(path) if p.suffix == ".safetensors"] if path.is_dir() else [path]:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

@@ -80,7 +80,7 @@ CHANGES: dict[str, tuple[object, list[str]]] = {
     "sketches.diffusion.model": ("{body}", ["sketches", "index"]),
     "sketches.diffusion.hub": (None, []),  # with its revision alone
     "sketches.diffusion.revision": ("0" * 40, ["sketches", "index"]),
-    "sketches.diffusion.online": (True, ["sketches", "index"]),
+    "sketches.diffusion.online": (True, []),
     "sketches.diffusion.controlnet": ("{body}", ["sketches", "index"]),
     "sketches.diffusion.tiny_vae": ("{body}", ["sketches", "index"]),
     "sketches.diffusion.condition": ("skeleton", ["sketches", "index"]),

@@ -1,7 +1,8 @@
 """The sketches stage: every projected row becomes a picture in the row's style."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -29,12 +30,12 @@ _NO_NOISE = -1  # the seed of what the renderer drew
 
 
 class _Work(NamedTuple):
-    """A row's encoded picture, or the order for one; what the figure looks like; who draws."""
+    """A row's encoded picture, empty where it is still to be drawn; what the figure looks like; who draws; the seed of its noise."""
 
     image: bytes
-    order: Any
     phrase: str
     maker: str
+    seed: int
 
 
 class Sketches(Stage):
@@ -74,30 +75,40 @@ class Sketches(Stage):
     def process(self, table: pa.Table, ctx: Context) -> pa.Table:
         """One encoded picture for each row."""
         rows = list(schema.rows_of(table))
-        begun = [self._begin(row, ctx.rng(row["sample_id"])) for row in rows]
-        painted = self._painted([work.order for work in begun if work.order])
-        images = [next(painted) if work.order else work.image for work in begun]
+        works = self._works(rows, ctx)
         columns = {
             "sample_id": [row["sample_id"] for row in rows],
-            "image": images,
-            "image_bytes": [len(image) for image in images],
+            "image": [work.image for work in works],
+            "image_bytes": [len(work.image) for work in works],
             "image_format": [self.cfg.sketches.image_format] * len(rows),
-            "appearance": [work.phrase for work in begun],
-            "generator": [work.maker for work in begun],
-            "noise_seed": [work.order.seed if work.order else _NO_NOISE for work in begun],
+            "appearance": [work.phrase for work in works],
+            "generator": [work.maker for work in works],
+            "noise_seed": [work.seed for work in works],
             "reason": [""] * len(rows),
         }
         return schema.to_table(schema.SKETCHES, columns)
 
-    def _begin(self, row: dict[str, Any], rng: np.random.Generator) -> "_Work":
-        """What the renderer draws at once, or an order for the model."""
+    def _works(self, rows: list[dict[str, Any]], ctx: Context) -> list[_Work]:
+        """Every row's. While the model draws a batch, one thread begins the rows of the next, and another encodes the batch before."""
+        begun = ((row, ctx.rng(row["sample_id"])) for row in rows)
+        if not self.artist:
+            return [self._begin(*row)[0] for row in begun]
+        works: list[_Work] = []
+        with ThreadPoolExecutor(1) as beginner, ThreadPoolExecutor(1) as encoder:
+            orders = _noted(ahead(beginner, self._begin, begun, self.artist.painter.batch), works)
+            images = [encoder.submit(self._encode, picture) for picture in self.artist.pictures(orders)]
+        encoded = iter(images)
+        return [work if work.image else work._replace(image=next(encoded).result()) for work in works]
+
+    def _begin(self, row: dict[str, Any], rng: np.random.Generator) -> tuple[_Work, Any]:
+        """What the renderer draws at once, or work to be finished and the model's order for it."""
         if self.artist and self._for_artist(rng):
             order, phrase = self.artist.order(row, rng)
-            return _Work(b"", order, phrase, self.artist.name)
+            return _Work(b"", phrase, self.artist.name, order.seed), order
         size = self.cfg.get("projections.size")
         figure = figure_of_row(self.body, row, UNITS, UNITS / size)
         drawing = draw(figure, row["style"], rng, head_turn(row["pose"]), size)
-        return _Work(self._encode(drawing.image), None, drawing.appearance, "renderer")
+        return _Work(self._encode(drawing.image), drawing.appearance, "renderer", _NO_NOISE), None
 
     def made_with(self) -> dict:
         """Of diffusion pictures: the version of torch, and the batch, which memory may have cut short."""
@@ -117,13 +128,6 @@ class Sketches(Stage):
         config = self.cfg.sketches
         return config.source == "diffusion" or rng.random() >= config.rendered_share
 
-    def _painted(self, orders: list) -> Iterator[bytes]:
-        """Encoded pictures; while the model draws one batch, another thread encodes the batch before."""
-        if not self.artist or not orders:
-            return
-        with ThreadPoolExecutor(1) as encoder:
-            yield from [job.result() for job in [encoder.submit(self._encode, picture) for picture in self.artist.pictures(orders)]]
-
     def preview(self, row: dict) -> np.ndarray:
         """The picture with its skeleton; joints green where visible, red where hidden, grey outside."""
         picture = decode(row["image"])
@@ -133,6 +137,24 @@ class Sketches(Stage):
 
     def _encode(self, image: np.ndarray) -> bytes:
         return png(image, _LEVEL) if self.cfg.sketches.image_format == "png" else jpeg(image, _QUALITY)
+
+
+def ahead(pool: ThreadPoolExecutor, function: Callable, items: Iterable[tuple], count: int) -> Iterator[Any]:
+    """The function's results of items, in order, of which the pool makes up to `count` before they are asked for."""
+    jobs: deque[Future] = deque()
+    for item in items:
+        jobs.append(pool.submit(function, *item))
+        if len(jobs) > count:
+            yield jobs.popleft().result()
+    yield from (job.result() for job in jobs)
+
+
+def _noted(begun: Iterable[tuple[_Work, Any]], works: list[_Work]) -> Iterator[Any]:
+    """The orders of what is begun, whose work is noted on the way."""
+    for work, order in begun:
+        works.append(work)
+        if order:
+            yield order
 
 
 def head_turn(pose: np.ndarray) -> np.ndarray:

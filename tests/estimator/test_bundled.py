@@ -23,8 +23,8 @@ from manifests.sample import style_of
 from manifests.skeleton import STYLES
 from stages.annotated.reader import read_annotated
 from stages.shards.held_out import open_held_out
-from stages.sketches.artist import folder_digest
 from stages.sketches.bundled import GENERATOR
+from stages.sketches.generator.source import folder_digest
 from tests.bodies import larger_body
 
 DRAWINGS = Path(__file__).parents[1] / "data/drawings"

@@ -1,6 +1,7 @@
 """Tiny random models of the kinds that others publish: SD 1.x and SDXL, ControlNets of three channels, a tiny VAE."""
 
 from pathlib import Path
+from typing import Any
 
 from diffusers import (
     AutoencoderTiny,
@@ -11,6 +12,20 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from transformers import CLIPTextModelWithProjection
+
+from manifests.recipe import Diffusion
+from manifests.recipe_files import load_recipe
+from manifests.stage import Config
+from stages.sketches.stage import Sketches
+
+
+def stage_of(**diffusion: Any) -> Sketches:
+    """The sketches stage, set up with a model; pictures of 128 px, two at a time, in one step."""
+    recipe = load_recipe("smoke", ["projections.size=128", "sketches.source=diffusion"])
+    sketches = recipe.sketches.model_copy(update={"diffusion": Diffusion(**{"batch": 2, "steps": 1, **diffusion})})
+    stage = Sketches(Config(recipe.model_copy(update={"sketches": sketches}), Sketches.config))
+    stage.setup("cpu")
+    return stage
 
 
 def save_sd(ours, path: Path) -> Path:
@@ -44,11 +59,11 @@ def save_sdxl(ours, path: Path) -> Path:
     return path
 
 
-def save_tiny_vae(ours, path: Path) -> Path:
-    """An AutoencoderTiny for our latents, two halvings."""
-    widths = (8, 8, 8)
+def save_tiny_vae(ours, path: Path, halvings: int = 2) -> Path:
+    """An AutoencoderTiny for our latents."""
+    widths, blocks = (8,) * (halvings + 1), (1,) * (halvings + 1)
     AutoencoderTiny(
         latent_channels=ours.vae.config.latent_channels, encoder_block_out_channels=widths, decoder_block_out_channels=widths,
-        num_encoder_blocks=(1, 1, 1), num_decoder_blocks=(1, 1, 1),
+        num_encoder_blocks=blocks, num_decoder_blocks=blocks,
     ).save_pretrained(path)  # fmt: skip
     return path

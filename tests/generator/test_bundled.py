@@ -9,11 +9,11 @@ from manifests.recipe import Diffusion
 from manifests.schema import rows_of, to_numpy
 from stages.detector.detect import load_detector
 from stages.detector.metrics import pck
-from stages.sketches.artist import folder_digest
 from stages.sketches.bundled import GENERATOR
 from stages.sketches.generator.conditions import shares
 from stages.sketches.generator.easel import Easel, held_out
 from stages.sketches.generator.evaluate import recipe_for
+from stages.sketches.generator.source import folder_digest
 from stages.sketches.stage import Sketches
 
 
@@ -30,8 +30,14 @@ def table(easel):
 
 def test_it_is_small_and_has_a_card():
     sizes = [path.stat().st_size for path in GENERATOR.rglob("*") if path.is_file()]
-    assert sum(sizes) < 42_000_000 and max(sizes) < 15_000_000
-    assert "held-out" in (GENERATOR / "README.md").read_text()
+    assert sum(sizes) <= 40_000_000 and max(sizes) < 15_000_000
+    card = (GENERATOR / "README.md").read_text()
+    assert "held-out" in card and "| PCK of its drawings |" in card and "@@" not in card
+
+
+def test_it_takes_few_steps_and_no_guidance(easel):
+    painter = easel.stage.artist.painter
+    assert painter.steps <= 8 and not painter.twice
 
 
 def test_diffusers_draws_with_it_alone(easel, table):

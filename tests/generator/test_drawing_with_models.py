@@ -1,7 +1,5 @@
 """Drawing with models: of any folder, in batches that change nothing, through the stage and alone."""
 
-import json
-import shutil
 from dataclasses import replace
 
 import cv2
@@ -11,7 +9,6 @@ import pytest
 import torch
 
 from manifests.errors import UserError
-from manifests.recipe import Diffusion
 from manifests.recipe_files import load_recipe
 from manifests.sample import prompt_of
 from manifests.schema import rows_of
@@ -26,11 +23,10 @@ from stages.pictures import decode
 from stages.poses.stage import Poses
 from stages.projections.stage import Projections
 from stages.sketches.generator.conditions import condition, part_map, pose_map, shares
-from stages.sketches.generator.folder import Source, open_pipeline
 from stages.sketches.generator.sampler import Order, Painter
 from stages.sketches.stage import Sketches
 from tests.batch import through
-from tests.generator.others import save_controlnet, save_sd, save_sdxl, save_tiny_vae
+from tests.generator.others import save_controlnet, save_sd, save_sdxl, save_tiny_vae, stage_of
 
 
 def _orders(count, channels=6):
@@ -108,14 +104,6 @@ def test_where_memory_runs_out_the_batch_halves(pipeline, capsys):
         painter.paint(orders)
 
 
-def _stage(size=32, **diffusion):
-    recipe = load_recipe("smoke", ["projections.size=128", "sketches.source=diffusion"])
-    sketches = recipe.sketches.model_copy(update={"diffusion": Diffusion(**{"batch": 2, "steps": 1, **diffusion})})
-    stage = Sketches(Config(recipe.model_copy(update={"sketches": sketches}), Sketches.config))
-    stage.setup("cpu")
-    return stage, recipe
-
-
 @pytest.fixture(scope="module")
 def projected():
     """Stages up to projections."""
@@ -140,7 +128,7 @@ def test_the_stage_takes_any_folder(pipeline, folder, projected, tmp_path, kind)
         model = (save_sd if kind == "sd" else save_sdxl)(pipeline, tmp_path / kind)
         unet = pipeline.unet if kind == "sd" else _unet(model)
         given = {"model": model, "controlnet": save_controlnet(unet, tmp_path / "control"), "guidance": 2.0, "colours": "openpose"}
-    stage, _ = _stage(**given)
+    stage = stage_of(**given)
     drawn = _drawn(stage, projected)
     assert pc.all(pc.starts_with(drawn["generator"], "sha256:")).as_py() and not [r for r in drawn["reason"].to_pylist() if r]
     assert len(set(drawn["image"].to_pylist())) == 3
@@ -150,7 +138,7 @@ def test_the_stage_takes_any_folder(pipeline, folder, projected, tmp_path, kind)
 
 
 def test_a_script_draws_a_sample_again_from_what_its_row_says(pipeline, folder, projected):
-    stage, _ = _stage(model=folder, guidance=1.0)
+    stage = stage_of(model=folder, guidance=1.0)
     drawn = _drawn(stage, projected)
     pipeline.set_progress_bar_config(disable=True)
     for row, made in zip(rows_of(projected), rows_of(drawn), strict=True):
@@ -176,7 +164,7 @@ def _unet(model):
 
 
 def test_conditions_of_the_stage_are_those_of_the_training(folder, projected):
-    stage, _ = _stage(model=folder)
+    stage = stage_of(model=folder)
     row = next(_rows(projected))
     made = stage.artist.condition(row, stage.artist.figure(row))
     scale = stage.artist.side / 128
@@ -186,7 +174,7 @@ def test_conditions_of_the_stage_are_those_of_the_training(folder, projected):
 
     figure = make_figure(stage.body, **labels, camera_K=np.diag([scale, scale, 1]) @ row["camera_K"], size=32)
     assert np.array_equal(made, condition(pose, part_map(figure))) and made[3:].any()
-    bare, _ = _stage(model=folder, condition="skeleton")
+    bare = stage_of(model=folder, condition="skeleton")
     assert np.array_equal(bare.artist.condition(row, bare.artist.figure(row)), condition(pose, None))
 
 
@@ -194,36 +182,6 @@ def _rows(table):
     from manifests.schema import rows_of
 
     return rows_of(table.drop_columns(["reason"]))
-
-
-def _broken(folder, tmp_path, **index):
-    copy = shutil.copytree(folder, tmp_path / "broken")
-    known = json.loads((copy / "model_index.json").read_text())
-    (copy / "model_index.json").write_text(json.dumps(known | index))
-    return copy
-
-
-def test_bad_folders_are_named_in_a_sentence(pipeline, folder, tmp_path):
-    def refuses(text, where, control=None):
-        with pytest.raises(UserError, match=text):
-            open_pipeline(Source(str(where)), control and Source(str(control)), torch.float32)
-
-    refuses("not in the local cache", "nobody/nothing")
-    refuses("no model_index.json there", tmp_path)
-    refuses("is a FluxPipeline; expected one of", _broken(folder, tmp_path / "a", _class_name="FluxPipeline"))
-    refuses("expected a class of diffusers or transformers", _broken(folder, tmp_path / "a1", vae=["antigravity", "Vae"]))
-    refuses("expected a class of diffusers or transformers", _broken(folder, tmp_path / "a2", _class_name=["pipeline", "Mine"]))
-    gone = _broken(folder, tmp_path / "b")
-    shutil.rmtree(gone / "unet")
-    refuses("names unet, but there is no folder unet", gone)
-    pickled = _broken(folder, tmp_path / "c")
-    for path in (pickled / "vae").glob("*.safetensors"):
-        path.rename(path.with_suffix(".bin"))
-    refuses(r"no \.safetensors there", pickled)
-    sd = save_sd(pipeline, tmp_path / "sd")
-    refuses("has no ControlNet", sd)
-    refuses("takes 4 channels; expected 3", sd, save_controlnet(pipeline.unet, tmp_path / "four", 4))
-    refuses("is a AutoencoderKL; expected a ControlNetModel", sd, folder / "vae")
 
 
 def test_recipes_that_cannot_be_are_refused():
@@ -260,9 +218,10 @@ def test_a_batch_that_memory_cut_short_is_recorded_and_used_again(folder, tmp_pa
     whole, store, calls = Painter._batch, Store(str(tmp_path / "run")), []
 
     def short(painter, orders):
-        calls.append(painter.batch)
-        if painter.batch > 1 and len(calls) > 1:
-            raise torch.OutOfMemoryError("out of memory")
+        if orders[0].prompt:  # not the first picture, which tries whether the model draws at all
+            calls.append(painter.batch)
+            if painter.batch > 1 and len(calls) > 1:
+                raise torch.OutOfMemoryError("out of memory")
         return whole(painter, orders)
 
     with monkeypatch.context() as patch:
@@ -277,7 +236,49 @@ def test_a_batch_that_memory_cut_short_is_recorded_and_used_again(folder, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(Painter, "_batch", lambda painter, orders: calls.append(painter.batch) or whole(painter, orders))
         run(recipe, store.url, quiet=True, until="sketches")
-    assert calls == [1, 1, 1] and read_marker(store, "sketches", "stick-p00000") == before
+    assert calls == [1, 1, 1, 1] and read_marker(store, "sketches", "stick-p00000") == before  # the try among them
+
+
+def test_a_marker_is_true_of_every_row_however_often_memory_runs_out(folder, tmp_path, monkeypatch):
+    changes = ["run.workers=0", "styles=[stick]", "poses.count=5", "partition_size=5", "sketches.source=diffusion"]
+    recipe = load_recipe("smoke", [*changes, f"sketches.diffusion.model={folder}", "sketches.diffusion.batch=4"])
+    whole, store, last, calls = Painter._batch, Store(str(tmp_path / "run")), {}, []
+
+    def short(painter, orders):
+        if orders[0].prompt:
+            calls.append(painter.batch)
+            if len(calls) in (2, 6):  # in the second unit, and in it once more
+                raise torch.OutOfMemoryError("out of memory")
+            last.update({order.seed: painter.batch for order in orders})
+        return whole(painter, orders)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Painter, "_batch", short)
+        run(recipe, store.url, quiet=True, until="sketches")
+    assert calls == [4, 4, 2, 2, 2, 2, 1, 1, 1, 1]  # one unit of four rows, and three times one of three
+    markers = [read_marker(store, "sketches", f"stick-p0000{number}").environment["batch"] for number in (0, 1)]
+    assert markers == [4, 1] and sorted(last.values()) == [1, 1, 1, 4, 4, 4, 4]
+
+
+def test_no_prompt_is_read_once(pipeline, monkeypatch):
+    painter, calls = Painter(pipeline, steps=1, guidance=2.0, batch=2), []
+    encode = type(pipeline).encode_prompt
+    monkeypatch.setattr(type(pipeline), "encode_prompt", lambda self, **given: calls.append(given["prompt"]) or encode(self, **given))
+    painter.paint(_orders(4))
+    painter.paint(_orders(4))
+    assert calls.count([""]) == 1 and len(calls) == 3
+
+
+def test_latents_whose_channels_are_spread_are_brought_back(pipeline):
+    painter, latents = Painter(pipeline, steps=1, guidance=1.0, batch=1), torch.randn(1, 4, 8, 8)
+    std, mean = torch.tensor([2.0, 1.0, 0.5, 3.0]), torch.tensor([0.1, -0.2, 0.0, 1.0])
+    expected = painter._decoded((latents * std.view(1, -1, 1, 1) + mean.view(1, -1, 1, 1)) * pipeline.vae.config.scaling_factor)
+    before = pipeline.vae.config
+    pipeline.vae.register_to_config(latents_std=std.tolist(), latents_mean=mean.tolist())
+    try:
+        torch.testing.assert_close(painter._decoded(latents * pipeline.vae.config.scaling_factor), expected)
+    finally:
+        pipeline.vae.register_to_config(latents_std=before.get("latents_std"), latents_mean=before.get("latents_mean"))
 
 
 def _chunked(ids):

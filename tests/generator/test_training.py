@@ -12,6 +12,7 @@ from manifests.errors import UserError
 from manifests.skeleton import STYLES
 from stages.detector.crops import cut, square_matrix
 from stages.library.chunks import Chunk
+from stages.pictures import png
 from stages.sketches.generator.config import load_profile
 from stages.sketches.generator.distill import Teacher
 from stages.sketches.generator.library import Library
@@ -19,7 +20,7 @@ from stages.sketches.generator.real import add_real
 from stages.sketches.generator.train import Training, main
 from stages.sketches.generator.train_unet import EARLY, PARTS, evenly
 from stages.tensorfile import read_tensors
-from tests.annotated.files import COCO, spread, write_character, write_coco
+from tests.annotated.files import COCO, HEIGHT, WIDTH, spread, write_character, write_coco
 from tests.generator.conftest import QUIET, TINY
 from tests.generator.others import save_controlnet, save_sd
 
@@ -236,7 +237,8 @@ def test_what_a_training_knew_early_on_is_kept_for_its_distillation(trained):
 
 
 def test_a_unet_of_which_nothing_early_was_kept_is_a_sentence(trained, tmp_path):
-    training = _copy(trained, tmp_path / "out", "vae", "unet")
+    training = _copy(trained, tmp_path / "out", "vae")
+    shutil.copytree(trained / "unet", training.out / "unet")
     (training.out / "unet" / EARLY).unlink()
     with pytest.raises(UserError, match=r"unet/early\.safetensors: not there, as an earlier SKEP left none; train STAGE=unet anew"):
         training.check("distill")
@@ -259,7 +261,7 @@ def test_a_start_that_lacks_a_part_is_named(pipeline, tmp_path, part):
     start = save_sd(pipeline, tmp_path / "sd")
     shutil.rmtree(start / part)
     with pytest.raises(UserError, match=f"names {part}, but there is no folder {part}"):
-        Training(tmp_path / "out", TINY, start, **QUIET)._started()
+        Training(tmp_path / "out", TINY, start, **QUIET).started()
 
 
 def _coco(folder):
@@ -279,11 +281,30 @@ def test_real_drawings_join_the_library(tmp_path):
     add_real(tmp_path / "real", str(tmp_path / "coco/coco.json"), 32, **QUIET)
     library = Library(sorted((tmp_path / "real").iterdir()), 32)
     assert sorted(library.style(i) for i in range(len(library))) == ["charcoal", "ink", "kids"]
+    again = add_real(tmp_path / "real", f"oil:{tmp_path / 'coco'}", 32, **QUIET)  # of another style after all
+    library = Library(sorted((tmp_path / "real").iterdir()), 32)
+    assert len(again) == 1 and sorted(library.style(i) for i in range(len(library))) == ["ink", "kids", "oil"]
     with pytest.raises(UserError, match="no such file or folder"):
         add_real(tmp_path / "real", "ink:/nowhere", 32)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no char_cfg"):
         add_real(tmp_path / "real", str(tmp_path / "empty"), 32)
+
+
+@pytest.mark.parametrize("box", [[5000, 5000, 100, 100], [100, 100, 0.001, 0.001], [-1e6, -1e6, 2e6, 2e6]])
+def test_real_drawings_whose_box_shows_nobody_are_left_out(tmp_path, box):
+    said: list[str] = []
+    write_coco(tmp_path, spread(COCO), annotation={"bbox": box})
+    assert add_real(tmp_path / "real", str(tmp_path), 32, said.append) == []
+    assert said[-1].endswith("0 real drawings, 1 left out that show fewer than 8 joints in the square around their box")
+
+
+def test_only_those_that_are_named_are_learned_from(trained, tmp_path):
+    _coco(tmp_path / "coco")
+    training = _copy(trained, tmp_path / "out")
+    for real, more in (([f"ink:{tmp_path / 'coco'}"], 1), ([], 0)):
+        training.prepare(real)
+        assert len(training.library("train")) == TINY.pictures + more
 
 
 @pytest.fixture
@@ -292,7 +313,9 @@ def character(tmp_path):
 
     def write(*names):
         for name in names:
-            write_character(tmp_path / "characters" / name, mask=name.startswith("a"))
+            folder = write_character(tmp_path / "characters" / name)
+            if name.startswith("a"):
+                (folder / "texture.png").write_bytes(png(np.full((HEIGHT, WIDTH, 3), 128, np.uint8)))
         add_real(tmp_path / "real", str(tmp_path / "characters"), 32, **QUIET)
         chunks = sorted((tmp_path / "real").iterdir())
         return chunks, [i for chunk in chunks for i in Chunk(chunk).words["ids"]]

@@ -13,10 +13,10 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from stages.sketches.generator.config import Networks
+from stages.sketches.generator.notes import NOTES
 from stages.sketches.generator.tokenizer import build_tokenizer
 
 CONDITION_CHANNELS = 6  # the pose map's three and the part map's three
-NOTES = "skep.json"  # beside model_index.json: what the model was trained for
 _SHARD = "12MB"  # no file of a repository should be larger
 _OPEN = 0.1  # scale of the ControlNet's outputs at the start: it is trained from nothing, so they need not be shut
 _AWAKE = 1.7  # gain of the layers that embed its maps: with torch's own start nothing comes through so many

@@ -22,13 +22,13 @@ from stages.detector.metrics import NEAR
 from stages.library.chunks import chunks_of
 from stages.library.studio import recipe_of, side_of
 from stages.pictures import png
-from stages.sketches.artist import source_of
+from stages.sketches.artist import sources_of
 from stages.sketches.generator.conditions import pose_map
 from stages.sketches.generator.easel import Easel, held_out, pictures_of, rows_by_style
-from stages.sketches.generator.folder import notes_of
 from stages.sketches.generator.judge import ByStyle, Read, diversity_ratio, nearest, ratio, read
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.likeness import Learnt
+from stages.sketches.generator.notes import notes_of
 from stages.sketches.generator.pictures import sheet
 
 SEED, SIZE = 606, 256  # of the poses; of the pictures where the model does not say
@@ -103,7 +103,8 @@ def spread(table: pa.Table, each: int) -> pa.Table:
 
 def recipe_for(diffusion: Diffusion) -> Recipe:
     """The fixed poses, as large as the model draws."""
-    return recipe_of(SEED, side_of(int(notes_of(source_of(diffusion).where).get("size", SIZE))))
+    model = sources_of(diffusion)["model"]
+    return recipe_of(SEED, side_of(notes_of(model.folder, model.where).size or SIZE))
 
 
 def report(figures: dict) -> str:

@@ -17,6 +17,7 @@ class Prompts:
         self.pipeline, self.batch = pipeline, batch
         self.has_pooled = hasattr(pipeline, "text_encoder_2")
         self._known: OrderedDict[str, Row] = OrderedDict()
+        self._none: Row | None = None
 
     def embed(self, prompts: list[str], guided: bool) -> tuple[Tensor, dict[str, Tensor] | None]:
         """Embeddings (B, T, D), and SDXL's pooled ones; guided: twice as many, those of no prompt first."""
@@ -34,6 +35,7 @@ class Prompts:
     def forget(self) -> None:
         """Drop all embeddings: the text encoder has changed."""
         self._known.clear()
+        self._none = None
 
     def _learn(self, prompts: list[str]) -> None:
         for first in range(0, len(prompts), self.batch):
@@ -45,8 +47,10 @@ class Prompts:
 
     def _blind(self) -> Row:
         """What guidance leads away from."""
-        _, (words, pooled), _ = self._encoded([""], guided=True)
-        return _row(words[0], pooled if pooled is None else pooled[0])
+        if self._none is None:
+            _, (words, pooled), _ = self._encoded([""], guided=True)
+            self._none = _row(words[0], pooled if pooled is None else pooled[0])
+        return self._none
 
     def _encoded(self, prompts: list[str], guided: bool):
         device = self.pipeline.unet.device

@@ -1,6 +1,7 @@
 """Real drawings of the user's, as chunks beside the library's: squares around each figure, with the joints that are known."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -16,24 +17,38 @@ from stages.library.studio import side_of
 from stages.pictures import jpeg
 
 _AT_ONCE = 60
-_LEAST = 8  # joints that must be known
+_LEAST, _SPAN = 8, 0.03  # joints that must be known, and how far apart in the square
 _STYLE = "kids"  # of drawings whose style nobody tells: Amateur Drawings and AnimatedDrawings
 _QUALITY = 92
 
 
-def add_real(folder: Path, text: str, size: int, log: Callable[[str], None] = print) -> None:
-    """Chunks of the drawings of `[style:]path` as they are now. A chunk is named by what it holds; those of earlier drawings go."""
+def add_real(folder: Path, text: str, size: int, log: Callable[[str], None] = print) -> list[Path]:
+    """Chunks of the drawings of `[style:]path` as they are now. A chunk is named by what it holds; earlier ones of the path go."""
     style, path = parsed(text)
     folder.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(f"{style}:{path.resolve()}".encode()).hexdigest()[:12]
-    figures = (figure for figure in read_annotated(path, left_out=log) if figure.known.sum() >= _LEAST)
-    count, held = 0, set()
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    seen: Counter[bool] = Counter()
+    figures = (figure for figure in read_annotated(path, left_out=log) if _counted(_is_shown(figure), seen))
+    held = []
     for number, rows in enumerate(iter(lambda: list(islice(figures, _AT_ONCE)), [])):
-        held.add(_write(folder, f"real-{name}-{number:05d}", rows, style, side_of(size)))
-        count += len(rows)
-    for left in sorted(set(folder.glob(f"real-{name}-*.safetensors")) - held):
+        held.append(_write(folder, f"real-{name}-{number:05d}", rows, style, side_of(size)))
+    for left in sorted(set(folder.glob(f"real-{name}-*.safetensors")) - set(held)):
         left.unlink()
-    log(f"{path}: {count} real drawings")
+    left_out = f", {seen[False]} left out that show fewer than {_LEAST} joints in the square around their box" if seen[False] else ""
+    log(f"{path}: {seen[True]} real drawings{left_out}")
+    return held
+
+
+def _counted(shown: bool, seen: Counter[bool]) -> bool:
+    seen[shown] += 1
+    return shown
+
+
+def _is_shown(figure: Annotated) -> bool:
+    """Whether enough joints lie in the square that is cut, and not all in one place, as where a box is far too large."""
+    places = apply(square_matrix(figure.box, 1), figure.joints)
+    inside = places[((places >= 0) & (places <= 1)).all(-1)]
+    return len(inside) >= _LEAST and float(np.ptp(inside, axis=0).max()) >= _SPAN
 
 
 def parsed(text: str) -> tuple[str | None, Path]:

@@ -2,9 +2,10 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -51,18 +52,18 @@ class Painter:
         """A picture (H, W, 3) uint8 for each order."""
         return [picture for batch in self.stream(orders) for picture in batch]
 
-    def stream(self, orders: list[Order]) -> Iterator[list[np.ndarray]]:
-        """Pictures batch by batch, in order."""
-        done = 0
-        while done < len(orders):
-            chosen = orders[done : done + self.batch]
-            try:
-                pictures = self._batch(chosen)
-            except (torch.OutOfMemoryError, RuntimeError) as e:
-                if not self._halve(e):
-                    raise
+    def stream(self, orders: Iterable[Order]) -> Iterator[list[np.ndarray]]:
+        """Pictures batch by batch, in order; orders are asked for as they are needed."""
+        coming, waiting = iter(orders), list[Order]()
+        while True:
+            waiting += islice(coming, max(0, self.batch - len(waiting)))
+            if not waiting:
+                return
+            pictures = self._tried(waiting[: self.batch])
+            if pictures is None:
+                self._halve()
                 continue
-            done += len(chosen)
+            del waiting[: self.batch]
             yield pictures
 
     def resize(self, batch: int | None = None) -> None:
@@ -72,17 +73,21 @@ class Painter:
             self.batch = self.prompts.batch = batch
             self.prompts.forget()  # embeddings differ in the last digits from batch to batch
 
-    def _halve(self, error: Exception) -> bool:
-        """Whether a smaller batch may help."""
-        short = isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-        if not short or self.batch < 2:
-            return False
+    def _tried(self, orders: list[Order]) -> list[np.ndarray] | None:
+        """Pictures, or None where a smaller batch may help. Returns before that, so that nothing of this one is kept."""
+        try:
+            return self._batch(orders)
+        except RuntimeError as e:
+            if self.batch < 2 or not _short(e):
+                raise
+            return None
+
+    def _halve(self) -> None:
         before, self.most = self.batch, self.batch // 2
         self.resize()
         print(f"skep: memory ran out at {before} pictures a batch, going on with {self.batch}", file=sys.stderr)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        return True
 
     @torch.inference_mode()
     def _batch(self, orders: list[Order]) -> list[np.ndarray]:
@@ -148,11 +153,20 @@ class Painter:
         upcast = self.vae.dtype == torch.float16 and config.get("force_upcast", False)
         if upcast:
             self.vae.to(torch.float32)
-        scaled = latents.to(torch.float32 if upcast else self.vae.dtype) / config.scaling_factor
-        picture = self._decode(scaled, return_dict=False)[0]
+        latents = self._unscaled(latents.to(torch.float32 if upcast else self.vae.dtype))
+        picture = self._decode(latents, return_dict=False)[0]
         if upcast:
             self.vae.to(torch.float16)
         return picture
+
+    def _unscaled(self, latents: Tensor) -> Tensor:
+        """As the VAE made them. Some say how their channels are spread, one by one."""
+        config = self.vae.config
+        spread = [config.get(name) for name in ("latents_std", "latents_mean")]
+        if None in spread:
+            return latents / config.scaling_factor
+        std, mean = (torch.tensor(values).to(latents).view(1, -1, 1, 1) for values in spread)
+        return latents * std / config.scaling_factor + mean
 
     @contextmanager
     def _embedded(self) -> Iterator[None]:
@@ -162,3 +176,13 @@ class Painter:
             yield
         finally:
             self.controlnet.controlnet_cond_embedding = self._embed
+
+
+def of_machine(error: Exception) -> bool:
+    """Whether memory ran out or a GPU failed: no fault of what was drawn, nor of what drew it."""
+    return isinstance(error, RuntimeError) and (_short(error) or any(word in str(error) for word in ("CUDA", "CUDNN", "CUBLAS")))
+
+
+def _short(error: RuntimeError) -> bool:
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(w in said for w in ("not enough memory", "out of memory", "ALLOC_FAILED"))

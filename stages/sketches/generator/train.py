@@ -22,10 +22,11 @@ from stages.quiet import hush
 from stages.sketches.generator.build import build_pipeline, open_controlnet
 from stages.sketches.generator.config import Profile, load_profile, profile_names
 from stages.sketches.generator.distill import DistillJob
-from stages.sketches.generator.folder import Source, open_pipeline, open_plain, read_index
+from stages.sketches.generator.folder import open_pipeline, open_plain, read_index
 from stages.sketches.generator.latents import encode_library
 from stages.sketches.generator.library import Library
 from stages.sketches.generator.real import add_real, parsed
+from stages.sketches.generator.source import Source
 from stages.sketches.generator.train_unet import EARLY, PARTS, UnetJob
 from stages.sketches.generator.train_vae import VaeJob
 from stages.sketches.generator.words import phrases
@@ -44,6 +45,7 @@ class Training:
         self.out, self.profile, self.start, self.log = out, profile, start, log
         self.drawings = drawings or out / "library"
         self.dtype = getattr(torch, profile.dtype)
+        self.real: list[Path] = []  # chunks of real drawings
 
     def check(self, stage: str) -> None:
         """Refuse a stage that cannot begin. Cheap: to be asked before drawings are made for it."""
@@ -57,13 +59,12 @@ class Training:
             raise UserError(f"{self._early()}: not there, as an earlier SKEP left none; train STAGE=unet anew in another folder")
 
     def prepare(self, real: list[str]) -> None:
-        """Draw what is lacking, and take over real drawings."""
+        """Take over real drawings, and draw what is lacking, which takes longer."""
         profile = self.profile
+        self.real = sorted({chunk for text in real for chunk in add_real(self.out / "real", text, profile.networks.size, self.log)})
         self.drawings.mkdir(parents=True, exist_ok=True)
         recipe, wanted = recipe_of(draw.SEED, side_of(profile.networks.size)), {"train": profile.pictures, "val": profile.held}
         draw.fill(self.drawings, recipe, wanted, profile.each, profile.threads, self.log)
-        for text in real:
-            add_real(self.out / "real", text, profile.networks.size, self.log)
 
     def run(self, stage: str, stop_after: int | None = None) -> bool:
         """Train one stage, or what is left of it; whether it is finished."""
@@ -75,15 +76,14 @@ class Training:
         """The drawings of a split; to learn from, real ones too."""
         profile = self.profile
         paths = chunks_of(self.drawings, split, profile.held if split == "val" else profile.pictures)
-        real = sorted((self.out / "real").glob("*.safetensors")) if split == "train" else []
-        return Library(paths + real, profile.networks.size, label_of(self.drawings))
+        return Library(paths + (self.real if split == "train" else []), profile.networks.size, label_of(self.drawings))
 
     def _vae_job(self) -> VaeJob:
         return VaeJob(self.profile, self.library("train"), self.library("val"))
 
     def _unet_job(self) -> UnetJob:
         library = self.library("train")
-        pipeline = self._started() if self.start else self._built(library)
+        pipeline = self.started() if self.start else self._built(library)
         parts = self.profile.unet.parts or (("controlnet",) if self.start else PARTS)
         return UnetJob(self.profile, pipeline, library, self.library("val"), self._latents(pipeline, library), parts)
 
@@ -102,7 +102,7 @@ class Training:
         pipeline.register_modules(vae=AutoencoderKL.from_pretrained(self.out / "vae" / "vae", use_safetensors=True, local_files_only=True))
         return pipeline
 
-    def _started(self) -> Any:
+    def started(self) -> Any:
         """A model of others; where it has no ControlNet, with a new one for six channels."""
         source = Source(str(self.start))
         if self._kind_of_start() == "StableDiffusionPipeline":
@@ -151,6 +151,8 @@ def _refuse_early(training: Training, stages: tuple[str, ...], real: list[str]) 
         raise UserError("device: torch finds no GPU here; --set device=cpu trains on the CPU")
     for stage in stages[:1]:
         training.check(stage)
+    if training.start and "unet" in stages:
+        training.started()
     for text in real:
         parsed(text)
 
