@@ -33,7 +33,7 @@ def train_on_ray(dataset: Path, out: Path, config: Estimator, seed: int, body: P
     scaling = ScalingConfig(num_workers=ranks, use_gpu=gpus > 0)
     out.mkdir(parents=True, exist_ok=True)
     TorchTrainer(
-        _rank, train_loop_config=given, torch_config=TorchConfig(timeout_s=int(PATIENCE)), scaling_config=scaling,
+        _rank, train_loop_config=given, torch_config=TorchConfig(timeout_s=int(PATIENCE.total_seconds())), scaling_config=scaling,
         run_config=RunConfig(storage_path=str(out.absolute() / "ray")),
     ).fit()  # fmt: skip
     return out / MODEL

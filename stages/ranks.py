@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.constants import default_pg_timeout
 from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE = 4 * 3600.0  # seconds that ranks wait for the slowest, and for the first, which publishes alone
+PATIENCE = 8 * default_pg_timeout  # that ranks wait for the slowest, and for the first, which publishes alone: hours
 
 
 class Ranks(NamedTuple):
@@ -62,7 +62,7 @@ def joined() -> Iterator[Ranks]:
         return
     if default_device().type == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if default_device().type == "cuda" else "gloo", timeout=timedelta(seconds=PATIENCE))
+    distributed.init_process_group("nccl" if default_device().type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size())
     finally:

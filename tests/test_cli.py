@@ -63,7 +63,7 @@ def test_a_trained_model_is_evaluated(made, tmp_path):
     assert done.returncode == 0, done.stderr
     said = json.loads((folder / "estimator/evaluation.json").read_text())
     assert json.loads(done.stdout.splitlines()[-1]) == {method: styles["all"] for method, styles in said.items()}
-    assert set(said) == {"mean_pose", "global"} and (folder / "estimator/global/model.safetensors").exists()
+    assert set(said) == {"mean_pose", "bundled", "global"} and (folder / "estimator/global/model.safetensors").exists()
 
 
 def test_what_is_damaged_is_made_again_and_what_is_finished_can_be_cleaned(made, tmp_path):

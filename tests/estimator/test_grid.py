@@ -42,7 +42,7 @@ def test_the_fit_is_judged_by_what_predict_says(body):
 def test_a_refined_network_is_judged_by_what_predict_says(body):
     image, network = read_scan(JUMP).clean, load_estimator()
     looked = look_at([SimpleNamespace(image=image)])
-    start = network._seen(network.network, [_Asked(scan_of(image), Hints(), {})], looked.found[0].boxes)[0]
+    start = network._seen(network.network, [_Asked(scan_of(image), Hints(), {})], looked.found[0].boxes, looked.found[0])[0]
     words = {name: torch.from_numpy(getattr(start, name)[None]).float() for name in ("pose", "betas", "bone_scales")}
     seen, _ = fit_all(looked, body, Prediction(**words, **dict.fromkeys(set(Prediction._fields) - set(words))))
     found = looked.found[0]

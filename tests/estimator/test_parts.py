@@ -1,5 +1,6 @@
 """The skeleton, rotations, heatmaps."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from manifests.errors import UserError
 from stages.body.model import load_body
 from stages.body.rotations import matrix_from_axis_angle
 from stages.detector.weights import BUNDLED, POSE
+from tests.detector.figures import figure
 from tests.estimator.figures import SIZE
 
 
@@ -84,8 +86,9 @@ def test_a_camera_is_found_again_and_heeds_the_weights():
 
 def test_a_figure_in_use_lies_on_the_joints_that_were_read(skeleton):
     """No camera near by lays it better; while it learns, the camera is the network's own."""
-    net, _ = load_model(OURS / MODEL, skeleton)
-    pictures = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    net, config = load_model(OURS / MODEL, skeleton)
+    drawings = [cv2.resize(figure(number)[0], (config.size, config.size)) for number in (1, 2)]
+    pictures = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         learning, used = net.train()(pictures), net.eval()(pictures)
 
